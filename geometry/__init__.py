@@ -1,0 +1,33 @@
+"""Symbolic Riemannian geometry of orthogonally invariant metrics on rank-r matrices.
+
+The deep linear network X = W_N ⋯ W_1 is the instance this package is named for:
+
+>>> from sympy import symbols
+>>> from geometry import DeepLinearNetwork
+>>> N = symbols("N", positive=True)
+>>> DeepLinearNetwork(depth=N, shape=(3, 3)).multiplier(0, 1)
+N*PowerDifferenceMean(sigma_1, sigma_2, 2, 2/N)
+"""
+
+from .coframe import SingularCoframe
+from .kernels import Kernel, compile_kernel
+from .means import LogarithmicMean, PowerDifference, PowerDifferenceMean, explicit, recognize_means
+from .metric import SpectralMetric
+from .network import DeepLinearNetwork
+from .parsing import ExpressionError, parse_depth, parse_expression
+
+__all__ = [
+    "DeepLinearNetwork",
+    "ExpressionError",
+    "Kernel",
+    "LogarithmicMean",
+    "PowerDifference",
+    "PowerDifferenceMean",
+    "SingularCoframe",
+    "SpectralMetric",
+    "compile_kernel",
+    "explicit",
+    "parse_depth",
+    "parse_expression",
+    "recognize_means",
+]

@@ -1,0 +1,1 @@
+"""Numerical forms of the functions that kernels call, one module a backend."""
