@@ -1,0 +1,17 @@
+"""The coordinates in which a gradient flow is integrated, one chart a file."""
+
+from .chart import Chart, SpectralCrossingError
+from .factored_chart import FactoredChart
+from .layers_chart import LayersChart
+from .matrix_chart import MatrixChart
+from .spectral_chart import SpectralChart
+
+__all__ = ["CHARTS", "Chart", "FactoredChart", "LayersChart", "MatrixChart", "SpectralChart", "SpectralCrossingError"]
+
+CHARTS: dict[str, type[Chart]] = {
+    "factored": FactoredChart,
+    "spectral": SpectralChart,
+    "matrix": MatrixChart,
+    "layers": LayersChart,
+}
+"""Charts by name."""
