@@ -1,0 +1,206 @@
+"""A theorem as a chain of checked steps.
+
+A derivation has a statement, steps (equalities with a reason), a result and a reference.  It is
+checked by three routes: every step by itself, and the result against the definition of A_N.
+
+=========  ===============================================================================
+exact      rational arithmetic with σ = τ^N; at infinite depth symbolically, limits by series
+precise    mpmath at 50 digits; limits by extrapolation, infinite depth by quadrature
+float      the compiled kernels against the definition in double precision
+=========  ===============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import mpmath
+from sympy import Expr, Limit, Symbol, Tuple, latex
+
+from geometry import DeepLinearNetwork, compile_kernel, explicit
+
+from .definition import ExactPoint, FloatPoint, Point, PrecisePoint
+from .references import Reference
+from .step_checks import step_residual
+
+__all__ = [
+    "BOUNDS",
+    "ROUTES",
+    "CheckResult",
+    "Derivation",
+    "DerivationError",
+    "Step",
+    "instances",
+    "typeset",
+    "value_at",
+    "values_at",
+    "written",
+]
+
+ROUTES = ("exact", "precise", "float")
+BOUNDS = {"exact": 0.0, "precise": 1e-40, "float": 1e-10}
+"""Largest relative error that passes: ten of fifty digits for the determinants and extrapolations;
+in double precision the Gram determinants of the definition are worth ten digits."""
+DIGITS = 50
+POINTS: dict[str, type[Point]] = {"exact": ExactPoint, "precise": PrecisePoint, "float": FloatPoint}
+CHECK_DEPTHS = (1, 2, 3, 5)
+"""The depths at which formulas for symbolic depth are held against the definition."""
+
+
+class DerivationError(ArithmeticError):
+    """A check failed: the derivation, the route and the step are named."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An equality lhs = rhs and the reason for it."""
+
+    lhs: Expr
+    rhs: Expr
+    reason: str
+
+    def latex(self) -> str:
+        """The equality in LaTeX, limits and sums as they stand, means written out."""
+        return f"{typeset(self.lhs)} = {typeset(self.rhs)}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One row of the verification table."""
+
+    name: str
+    route: str
+    passed: bool
+    figure: float
+    bound: float
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A theorem: what is claimed, the steps that lead there, and how it is checked.
+
+    Attributes
+    ----------
+    name : str
+        Its key in `DERIVATIONS`.
+    network : DeepLinearNetwork
+    statement : str
+        In words; formulas in LaTeX between dollar signs.
+    steps : tuple of Step
+    result : Expr or Tuple
+    reference : Reference
+    residual : callable
+        (derivation, route) to the largest relative error against the definition.
+    """
+
+    name: str
+    network: DeepLinearNetwork
+    statement: str
+    steps: tuple[Step, ...]
+    result: Any
+    reference: Reference
+    residual: Callable[[Derivation, str], float] = field(repr=False, compare=False)
+
+    def check(self, route: str) -> CheckResult:
+        """Check every step, and the result against the definition.
+
+        Raises
+        ------
+        DerivationError
+            Naming the step that fails, with its residual.
+        ValueError
+            If the route is not "exact", "precise" or "float".
+        """
+        if route not in ROUTES:
+            raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, not {route!r}")
+        bound, largest = BOUNDS[route], 0.0
+        with mpmath.workdps(DIGITS + 15):
+            for number, step in enumerate(self.steps, 1):
+                label = f"step {number} ({step.reason})"
+                largest = max(largest, self._require(route, label, step_residual(step, self.network, route), bound))
+            largest = max(largest, self._require(route, "against the definition", self.residual(self, route), bound))
+        return CheckResult(self.name, route, True, largest, bound)
+
+    def _require(self, route: str, what: str, residual: float, bound: float) -> float:
+        if not residual <= bound:
+            raise DerivationError(f"{self.name}, route {route}: {what} fails: residual {residual:.3g} > {bound:.3g}")
+        return residual
+
+    def latex(self) -> str:
+        """The theorem with its steps, ready to paste: a statement and an align environment."""
+        lines = [f"{self.statement}", r"\begin{align*}"]
+        for step in self.steps:
+            lines.append(f"  {typeset(step.lhs)} &= {typeset(step.rhs)} && \\text{{{step.reason}}} \\\\")
+        lines += [r"\end{align*}", r"Hence", rf"\[ {typeset(self.result)}. \]"]
+        return "\n".join(lines)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {typeset(self.result)}$"
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}  [{self.network}]", "", self.statement.replace("$", ""), ""]
+        for number, step in enumerate(self.steps, 1):
+            lines += [f"{number}. {step.reason}", f"     {written(step.lhs)}", f"   = {written(step.rhs)}"]
+        lines += ["", f"Result: {written(self.result)}", f"Source: {self.reference}"]
+        return "\n".join(lines)
+
+
+def written(expression: Any) -> str:
+    """An expression as text, means written out."""
+    if isinstance(expression, (tuple, Tuple)):
+        return "\n        ".join(written(part) for part in expression)
+    return str(explicit(expression))
+
+
+def typeset(expression: Any) -> str:
+    """An expression in LaTeX, means written out."""
+    if isinstance(expression, (tuple, Tuple)):
+        return r",\quad ".join(typeset(part) for part in expression)
+    if isinstance(expression, Limit):
+        function, variable, _, _ = expression.args
+        return rf"\lim_{{{latex(variable)} \to \infty}} {latex(explicit(function), fold_short_frac=False)}"
+    return latex(explicit(expression))
+
+
+# ------------------------------------------------------------ points at which a result is checked
+
+
+def instances(network: DeepLinearNetwork, route: str) -> list[tuple[DeepLinearNetwork, dict[Symbol, Any], Point]]:
+    """Numeric instances of a network: itself with its symbols replaced, the replacements, and a point.
+
+    A symbolic depth goes through several integers, symbolic sides become small numbers.
+    """
+    replaced: dict[Symbol, Any] = {}
+    sides = []
+    for extra, side in enumerate(network.shape, 1):
+        sides.append(side if isinstance(side, int) else replaced.setdefault(side, network.coframe.rank + extra))
+    depths = CHECK_DEPTHS if isinstance(network.depth, Symbol) else (network.depth,)
+    found = []
+    for depth in depths:
+        values = {**replaced, network.depth: depth} if isinstance(network.depth, Symbol) else dict(replaced)
+        numeric = DeepLinearNetwork(depth, (sides[0], sides[1]), network.rank, network.field, network.rescaled)
+        found.append(
+            (numeric, values, POINTS[route](numeric.depth, (sides[0], sides[1]), network.coframe.rank, seed=7))
+        )
+    return found
+
+
+def value_at(expression: Expr, values: dict[Symbol, Any], route: str) -> Any:
+    """The value of an expression at numbers: exactly, to fifty digits, or by its compiled kernel."""
+    return values_at([expression], values, route)[0]
+
+
+def values_at(expressions: Sequence[Expr], values: dict[Symbol, Any], route: str) -> list[Any]:
+    """The values of several expressions, compiled together."""
+    if route == "exact":
+        return [expression.xreplace(values).doit() for expression in expressions]
+    free = set().union(*(expression.free_symbols for expression in expressions))
+    present = [symbol for symbol in values if symbol in free]
+    kernel = compile_kernel(list(expressions), present, "mpmath" if route == "precise" else "numpy")
+    return list(kernel(*(values[symbol] for symbol in present)))

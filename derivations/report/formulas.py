@@ -1,0 +1,131 @@
+"""The formulas of the report as a LaTeX document, and the kernels emitted from them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from sympy import Expr, Symbol, oo
+
+from geometry import DeepLinearNetwork, compile_kernel
+
+from ..derivation import Derivation, typeset
+from ..theorems import DERIVATIONS
+
+__all__ = ["compile_document", "derivations_for", "kernel_module", "latex_document"]
+
+logger = logging.getLogger(__name__)
+
+NAMES = {oo: "infinity"}
+PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage[margin=22mm]{geometry}
+\usepackage{amsmath,amssymb}
+\allowdisplaybreaks
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{6pt}
+\title{The deep linear network:\\ metric, multiplier, volume form, infinite depth, spectral flow}
+\author{derived and checked by \texttt{dln report}}
+\begin{document}
+\maketitle
+"""
+
+
+def derivations_for(depth: int | Expr) -> list[Derivation]:
+    """The five theorems for one depth, on 2 x 2 matrices (short formulas that show everything)."""
+    network = DeepLinearNetwork(depth, (2, 2))
+    names = [name for name in DERIVATIONS if name != "infinite-depth" or isinstance(depth, Symbol)]
+    return [DERIVATIONS[name](network) for name in names]
+
+
+def latex_document(depths: Sequence[int | Expr]) -> str:
+    """Derivations for symbolic depth with all their steps, and the results for each depth asked."""
+    N = Symbol("N", positive=True)
+    parts = [PREAMBLE, r"\section{Symbolic depth, with all steps}"]
+    for derivation in derivations_for(N):
+        parts += [rf"\subsection{{{_title(derivation.name)}}}", _steps(derivation)]
+    null = DERIVATIONS["volume-form"](DeepLinearNetwork(N, (4, 3), 2))
+    parts += [r"\subsection{Volume form with null spaces: $4 \times 3$, rank 2}", rf"\[ {typeset(null.result)} \]"]
+    for depth in depths:
+        parts.append(rf"\section{{Depth ${typeset_depth(depth)}$}}")
+        for derivation in derivations_for(depth):
+            body = "\n".join(rf"\[ {typeset(part)} \]" for part in _parts(derivation.result))
+            parts += [rf"\subsection*{{{_title(derivation.name)}}}", body]
+    return "\n\n".join([*parts, r"\end{document}", ""])
+
+
+def typeset_depth(depth: int | Expr) -> str:
+    """A depth in LaTeX."""
+    return {oo: r"\infty"}.get(depth, str(depth))
+
+
+def _title(name: str) -> str:
+    return name.replace("-", " ").capitalize()
+
+
+def _parts(result: Expr) -> Sequence[Expr]:
+    return list(result) if type(result).__name__ == "Tuple" else [result]
+
+
+def _steps(derivation: Derivation) -> str:
+    """The steps one below the other: long sides do not fit beside each other."""
+    lines = [derivation.statement]
+    for number, step in enumerate(derivation.steps, 1):
+        lines.append(rf"{number}. {step.reason.capitalize()}:")
+        lines.append(rf"\begin{{align*}} &{typeset(step.lhs)} \\ &\quad = {typeset(step.rhs)} \end{{align*}}")
+    lines.append("Result:")
+    lines += [rf"\[ {typeset(part)} \]" for part in _parts(derivation.result)]
+    lines.append(rf"\emph{{Source: {derivation.reference}.}}")
+    return "\n\n".join(lines)
+
+
+def compile_document(source: Path) -> Path | None:
+    """Compile a LaTeX file with pdflatex; None where that is missing.
+
+    Raises
+    ------
+    RuntimeError
+        If pdflatex fails, with the end of its log.
+    """
+    program = shutil.which("pdflatex")
+    if program is None:
+        logger.info("pdflatex is not installed: %s stays LaTeX", source)
+        return None
+    command = [program, "-interaction=nonstopmode", "-halt-on-error", source.name]
+    run = subprocess.run(command, cwd=source.parent, capture_output=True, check=False, timeout=120)
+    if run.returncode:
+        raise RuntimeError(f"pdflatex failed on {source}:\n" + run.stdout.decode(errors="replace")[-2000:])
+    for suffix in (".aux", ".log", ".out"):
+        source.with_suffix(suffix).unlink(missing_ok=True)
+    return source.with_suffix(".pdf")
+
+
+def kernel_module(depths: Sequence[int | Expr]) -> str:
+    """Python source of the kernels, as they are emitted: multiplier and log volume density, 2 x 2."""
+    lines = [
+        '"""Kernels emitted by geometry.compile_kernel for 2 x 2 matrices, one pair a depth.',
+        "",
+        "The functions that they call are those of geometry.backends.numpy_backend.",
+        '"""',
+        "",
+        "from numpy import abs, log, sqrt",
+        "",
+        "from geometry.backends.numpy_backend import *",
+        "from geometry.backends.numpy_backend import NAMESPACE",
+        "",
+        "globals().update(NAMESPACE)",
+    ]
+    for depth in depths:
+        network = DeepLinearNetwork(depth, (2, 2))
+        for name, expression in (
+            ("multiplier", network.multiplier(0, 1)),
+            ("log_volume_density", network.log_volume_density()),
+        ):
+            source = compile_kernel(expression, network.singular_values).source
+            label = f"{name}_depth_{NAMES.get(depth, depth)}"
+            lines += ["", "", source.replace("_lambdifygenerated", label).strip()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,164 @@
+"""index.html: the story with its formulas (MathML), figures and tables; no script, nothing from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from sympy import Expr, Limit, Symbol
+from sympy.printing.mathml import MathMLPresentationPrinter
+
+from geometry import DeepLinearNetwork, explicit
+
+from ..derivation import Step
+from ..mauna_loa import SOURCE
+from ..theorems import DERIVATIONS
+from ..verification import Verification
+from .figures import FIGURES, label
+from .problems import MONTHLY_SHARE_UNSEEN, START, WEEKLY_RANK, FlowResult
+
+__all__ = ["index_page", "mathml"]
+
+STYLE = """
+body { font: 16px/1.5 Georgia, serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1, h2, h3 { font-family: Helvetica, Arial, sans-serif; line-height: 1.2; }
+figure { margin: 1.5rem 0; } img { max-width: 100%; } figcaption { color: #555; font-size: 0.9rem; }
+table { border-collapse: collapse; font-size: 0.9rem; margin: 1rem 0; }
+td, th { padding: 0.2rem 0.7rem; border-bottom: 1px solid #ddd; text-align: left; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.passed { color: #0a6b2d; } .failed { color: #b00020; font-weight: bold; }
+math { font-size: 1.05rem; } .formula { overflow-x: auto; padding: 0.3rem 0 0.3rem 1.5rem; }
+.reason { color: #555; } details { margin: 0.5rem 0; }
+"""
+HEAD = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>dln report</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>{STYLE}</style></head><body>"""
+
+
+class _Printer(MathMLPresentationPrinter):
+    """Presentation MathML, with time derivatives and one-forms of ours."""
+
+    def _print_TimeDerivative(self, derivative: Any) -> Any:
+        fraction = self.dom.createElement("mfrac")
+        top = self.dom.createElement("mrow")
+        letter = self.dom.createElement("mi")
+        letter.appendChild(self.dom.createTextNode("d"))
+        top.appendChild(letter)
+        top.appendChild(self._print(derivative.args[0]))
+        below = self.dom.createElement("mi")
+        below.appendChild(self.dom.createTextNode("dt"))
+        fraction.appendChild(top)
+        fraction.appendChild(below)
+        return fraction
+
+    def _print_OneForm(self, form: Any) -> Any:
+        if not form.name.startswith("d"):
+            return self._print_Symbol(Symbol(form.name))
+        row = self.dom.createElement("mrow")
+        letter = self.dom.createElement("mi")
+        letter.appendChild(self.dom.createTextNode("d"))
+        row.appendChild(letter)
+        row.appendChild(self._print_Symbol(Symbol(form.name[1:])))
+        return row
+
+
+def mathml(expression: Expr, relation: str = "") -> str:
+    """An expression as MathML, means written out, after a relation if there is one."""
+    shown = expression if isinstance(expression, Limit) else explicit(expression)
+    before = f"<mo>{relation}</mo>" if relation else ""
+    return f'<math display="block">{before}{_Printer()._print(shown).toxml()}</math>'
+
+
+def index_page(
+    monthly: Sequence[FlowResult], weekly: Sequence[FlowResult], table: Verification, seed: int, has_pdf: bool
+) -> str:
+    """The page."""
+    best = min(weekly, key=lambda result: result.unseen[-1])
+    failed = sum(not check.passed for check in table)
+    verdict = "all passed" if not failed else f"{failed} FAILED"
+    pdf = ' (<a href="formulas.pdf">PDF</a>)' if has_pdf else ""
+    body = [
+        "<h1>The deep linear network, from its formulas to data</h1>",
+        "<p>A deep linear network <i>X = W<sub>N</sub> ⋯ W<sub>1</sub></i>, trained by gradient descent from balanced "
+        "layers, moves <i>X</i> by a Riemannian gradient flow. The metric comes from the architecture, the loss from "
+        "the task. Everything below is derived from the definition of the operator <i>A<sub>N</sub></i>, checked "
+        f"against it ({len(table)} checks: {verdict}), compiled to kernels and integrated. Cohen, Menon, Veraszto, "
+        "<i>Deep linear networks for matrix completion: an infinite depth limit</i>, arXiv:2210.12497.</p>",
+        f'<p>All formulas for each depth: <a href="formulas.tex">formulas.tex</a>{pdf}. Kernels as emitted: '
+        '<a href="kernels.py">kernels.py</a>. Every check: <a href="verification.json">verification.json</a>.</p>',
+        "<h2>Formulas</h2>",
+        *_formulas(),
+        "<h2>A square problem at full rank</h2>",
+        f"<p>The monthly means of 1990 to 2001, 12 x 12, mean removed and scaled; {MONTHLY_SHARE_UNSEEN:.0%} of the "
+        f"entries are not shown to the flow. The start is {START:g} times a random orthogonal matrix, so low rank can "
+        "only come from the flow. Each flow stops where its residuals are down to the rounding of the record, "
+        "0.1 ppm. At depth 1 the unseen entries never move; with depth two singular values, trend and season, "
+        "stand out.</p>",
+        _flow_table(monthly),
+        *(_figure(name) for name in ("singular_values", "errors", "log_volume")),
+        "<h2>Real gaps, given rank</h2>",
+        f"<p>44 years x 52 weeks with the weeks never measured, and a tenth of the others held out, at rank "
+        f"{WEEKLY_RANK}. The gaps are filled at depth {label(best)}, with an error of {best.unseen[-1]:.2f} ppm on "
+        f"the held-out weeks, where filling in the mean gives {best.mean_error:.1f} ppm. The result: "
+        '<a href="completed.csv">completed.csv</a>.</p>',
+        _flow_table(weekly),
+        *(_figure(name) for name in ("record", "record_line")),
+        "<h2>Checks</h2>",
+        _check_table(table),
+        f"<p>Seed {seed}. Data: {escape(SOURCE)}</p>",
+    ]
+    return "\n".join([HEAD, *body, "</body></html>", ""])
+
+
+def _formulas() -> list[str]:
+    """The results for symbolic depth on 3 x 3 matrices, their steps on demand."""
+    network = DeepLinearNetwork(Symbol("N", positive=True), (3, 3))
+    parts = []
+    for name, derive in DERIVATIONS.items():
+        derivation = derive(network)
+        results = derivation.result if type(derivation.result).__name__ == "Tuple" else [derivation.result]
+        parts.append(f"<h3>{name.replace('-', ' ').capitalize()}</h3>")
+        parts += [f'<div class="formula">{mathml(result)}</div>' for result in results]
+        steps = "".join(_step(step) for step in derivation.steps)
+        count, source = len(derivation.steps), escape(str(derivation.reference))
+        parts.append(f"<details><summary>{count} steps</summary><ol>{steps}</ol><p>{source}</p></details>")
+    return parts
+
+
+def _step(step: Step) -> str:
+    sides = "".join(f'<div class="formula">{mathml(*side)}</div>' for side in ((step.lhs, ""), (step.rhs, "=")))
+    return f'<li><span class="reason">{escape(step.reason)}</span>{sides}</li>'
+
+
+def _flow_table(results: Sequence[FlowResult]) -> str:
+    rows = [
+        f"<tr><td>{label(result)}</td>"
+        f'<td class="number">{result.unseen[-1]:.3f}</td><td class="number">{result.seen[-1]:.3f}</td>'
+        f'<td class="number">{result.mean_error / result.unseen[-1]:.1f}</td>'
+        f'<td class="number">{", ".join(f"{value:.3f}" for value in result.singular_values[-1][:4])}</td>'
+        f"<td>{escape(result.statistics)}, {result.seconds:.1f} s</td></tr>"
+        for result in results
+    ]
+    header = (
+        "<tr><th>depth</th><th>unseen, ppm</th><th>seen, ppm</th><th>times better than the mean</th>"
+        "<th>largest singular values</th><th>run</th></tr>"
+    )
+    return f"<table>{header}{''.join(rows)}</table>"
+
+
+def _figure(name: str) -> str:
+    caption = escape(FIGURES[name])
+    return f'<figure><img src="figures/{name}.png" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+
+
+def _check_table(table: Verification) -> str:
+    rows = [
+        f"<tr><td>{escape(check.name)}</td><td>{check.route}</td>"
+        f'<td class="{"passed" if check.passed else "failed"}">{"passed" if check.passed else "FAILED"}</td>'
+        f'<td class="number">{check.figure:.1e}</td><td class="number">{check.bound:.1e}</td></tr>'
+        for check in table
+    ]
+    header = "<tr><th>check</th><th>route</th><th></th><th>figure</th><th>bound</th></tr>"
+    return f"<table>{header}{''.join(rows)}</table>"

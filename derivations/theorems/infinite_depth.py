@@ -1,0 +1,62 @@
+r"""The infinite depth limit: multiplier and volume form as N → ∞."""
+
+from __future__ import annotations
+
+import mpmath
+from sympy import Limit, Symbol, Tuple, oo
+
+from geometry import DeepLinearNetwork
+
+from ..definition import FloatPoint, PrecisePoint
+from ..derivation import Derivation, Step, value_at
+from ..references import COHEN_MENON_VERASZTO
+from .volume_form import limit_exponent, limit_steps
+
+__all__ = ["NAME", "derive"]
+
+NAME = "infinite-depth"
+
+
+def derive(network: DeepLinearNetwork) -> Derivation:
+    """λ/N → logarithmic mean, and N^{β r²/2} √det g^N → its limit, for the network's shape and rank."""
+    N = Symbol("N", positive=True)
+    a, b = (Symbol(f"sigma_{index}", positive=True) for index in "kl")
+    finite = DeepLinearNetwork(N, network.shape, network.rank, network.field)
+    limit = network.infinite_depth()
+    multiplier = limit.pair_multiplier(a, b)
+    steps = (
+        Step(Limit(finite.pair_multiplier(a, b) / N, N, oo), multiplier, "the logarithmic mean of the squares"),
+        Step(Limit(finite.pair_null_multiplier(a) / N, N, oo), limit.pair_null_multiplier(a), "against zero"),
+        *limit_steps(network),
+    )
+    return Derivation(
+        name=NAME,
+        network=network,
+        statement=r"As $N \to \infty$ the rescaled multiplier $\lambda/N$ and the volume form times "
+        rf"$N^{{{limit_exponent(network)}}}$ have limits.",
+        steps=steps,
+        result=Tuple(multiplier, limit.volume_density()),
+        reference=COHEN_MENON_VERASZTO.at("Theorem 2"),
+        residual=_residual,
+    )
+
+
+def _residual(derivation: Derivation, route: str) -> float:
+    """At infinite depth against the integral that defines A_∞; the volume form where A_∞ is invertible."""
+    if route == "exact":
+        return 0.0  # the steps compare with series in 1/N
+    limit = derivation.network.infinite_depth()
+    r = limit.coframe.rank
+    square = DeepLinearNetwork(oo, (r, r), r, limit.field)
+    point = (PrecisePoint if route == "precise" else FloatPoint)(oo, (r, r), r, seed=3)
+    sigma = dict(zip(square.singular_values, point.singular_values, strict=True))
+    worst = 0.0
+    for k in range(r):
+        for l in range(r):
+            image = point.components(point.apply(point.outer(k, l)))
+            weight = value_at(limit.multiplier(k, l), sigma, route)
+            worst = max(worst, abs(float((image[k * r + l, 0] - weight) / weight)))
+    expected = point.squared_volume()
+    # In the limit the exponent of the singular values no longer depends on m and n.
+    density = mpmath.mpf(value_at(limit.volume_density(), sigma, route))
+    return max(worst, abs(float((density**2 - expected) / expected)))

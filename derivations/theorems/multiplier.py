@@ -1,0 +1,114 @@
+r"""The multiplier: A_N is diagonal in the singular basis.
+
+A_N(u_k v_lᵀ) = λ_kl u_k v_lᵀ, and λ_kl is a geometric series.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Expr, Integral, Limit, S, Symbol, exp, expand_log, log, oo, simplify
+
+from geometry import DeepLinearNetwork, explicit
+from geometry.multiplier import definition_sum, definition_term, geometric_sum
+
+from ..derivation import Derivation, Step, instances, value_at
+from ..references import BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG
+
+__all__ = ["NAME", "derive"]
+
+NAME = "multiplier"
+
+
+def derive(network: DeepLinearNetwork) -> Derivation:
+    """λ_kl from the sum of N terms; at infinite depth its limit."""
+    a, b = (Symbol(f"sigma_{index}", positive=True) for index in "kl")
+    return Derivation(
+        name=NAME,
+        network=network,
+        statement=r"The operator is diagonal in the singular basis: "
+        r"$\mathcal{A}(u_k v_l^{\mathsf T}) = \lambda_{kl}\, u_k v_l^{\mathsf T}$.",
+        steps=_limits(network, a, b) if network.is_infinitely_deep else _sums(network, a, b),
+        result=network.pair_multiplier(a, b),
+        reference=BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG.at("section 2"),
+        residual=_residual,
+    )
+
+
+def _sums(network: DeepLinearNetwork, a: Symbol, b: Symbol) -> tuple[Step, ...]:
+    N = network.depth
+    scale = network.operator_divisor
+    series = definition_sum(a, b, N)
+    closed = geometric_sum(series)
+    return (
+        Step(series, closed, "geometric series"),
+        Step(closed / scale, network.pair_multiplier(a, b), "a power-difference mean, regular where they coalesce"),
+        Step(definition_sum(a, a, N) / scale, network.pair_multiplier(a, a), "all terms are equal on the diagonal"),
+        Step(
+            definition_term(a, S.One, S.One, N) / scale,
+            network.pair_null_multiplier(a),
+            "against a zero singular value only the first term is left",
+        ),
+    )
+
+
+def _limits(network: DeepLinearNetwork, a: Symbol, b: Symbol) -> tuple[Step, ...]:
+    N = Symbol("N", positive=True)
+    mean = network.pair_multiplier(a, b)
+    return (
+        Step(
+            Limit(geometric_sum(definition_sum(a, b, N)) / N, N, oo),
+            explicit(mean),
+            "limit of the sum over N",
+        ),
+        Step(explicit(mean), mean, "the logarithmic mean of the squares"),
+        Step(
+            Limit(geometric_sum(definition_sum(a, a, N)) / N, N, oo), network.pair_multiplier(a, a), "on the diagonal"
+        ),
+        Step(
+            Limit(definition_term(a, S.One, S.One, N) / N, N, oo),
+            network.pair_null_multiplier(a),
+            "against a zero singular value",
+        ),
+    )
+
+
+def _residual(derivation: Derivation, route: str) -> float:
+    """|A(u_k v_lᵀ) - λ_kl u_k v_lᵀ| relative to λ_kl, over all k and l, null directions included."""
+    if route == "exact" and derivation.network.is_infinitely_deep:
+        return _integral_residual(derivation.network)
+    worst = 0.0
+    for numeric, values, point in instances(derivation.network, route):
+        sigma = dict(zip(numeric.singular_values, point.singular_values, strict=True))
+        (m, n), r = numeric.shape, numeric.coframe.rank
+        scale = numeric.operator_divisor
+        for k, l in [(k, l) for k in range(m) for l in range(n) if k < r or l < r]:
+            weight = value_at(_entry(derivation.network, k, l).subs(values), sigma, route)
+            image, vector = point.apply(point.outer(k, l)), point.outer(k, l)
+            worst = max(worst, _distance(image, weight, scale, vector, (m, n)))
+    return worst
+
+
+def _entry(network: DeepLinearNetwork, k: int, l: int) -> Expr:
+    r = network.coframe.rank
+    if k < r and l < r:
+        return network.multiplier(k, l)
+    return network.null_multiplier(k if k < r else l)
+
+
+def _distance(image: Any, weight: Any, scale: Any, vector: Any, shape: tuple[int, int]) -> float:
+    differences = [abs(image[i, j] - weight * scale * vector[i, j]) for i in range(shape[0]) for j in range(shape[1])]
+    return float(max(differences)) / max(1.0, abs(float(weight)))
+
+
+def _integral_residual(network: DeepLinearNetwork) -> float:
+    """λ against ∫₀¹ a^(2-2s) b^(2s) ds, integrated symbolically with a = e^x, b = e^y."""
+    x, y, s = Symbol("x", real=True), Symbol("y", real=True), Symbol("s", real=True)
+    a, b = Symbol("sigma_k", positive=True), Symbol("sigma_l", positive=True)
+    rate = 2 * (y - x)
+    # exp(2x) ∫ exp(rate s) ds over [0, 1], with a generic rate.
+    generic = Symbol("c", nonzero=True)
+    integral = exp(2 * x) * Integral(exp(generic * s), (s, 0, 1)).doit().subs(generic, rate)
+    value = expand_log(explicit(network.pair_multiplier(a, b)).subs({a: exp(x), b: exp(y)}), force=True)
+    value = value.subs({log(exp(x)): x, log(exp(y)): y})
+    return 0.0 if simplify(value - integral) == 0 else 1.0

@@ -1,0 +1,89 @@
+r"""The spectral flow: dX/dt = -A_N(∇E(X)) in singular values and singular vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Eq, Matrix, Symbol, Tuple
+
+from geometry import DeepLinearNetwork
+from geometry.spectral_flow import TimeDerivative, pair_rotation
+
+from ..definition import FloatPoint, Point
+from ..derivation import Derivation, Step, instances, values_at
+from ..references import COHEN_MENON_VERASZTO
+
+__all__ = ["NAME", "derive"]
+
+NAME = "spectral-flow"
+
+
+def derive(network: DeepLinearNetwork) -> Derivation:
+    """dσ_k/dt and the rotations, solved from the entries of Uᵀ (dX/dt) V."""
+    a, b = (Symbol(f"sigma_{index}", positive=True) for index in "kl")
+    above, below, diagonal = (Symbol(f"G_{index}", real=True) for index in ("kl", "lk", "kk"))
+    weight = network.pair_multiplier(a, b)
+    left, right = pair_rotation(a, b, (above, below), weight)
+    radial = -network.pair_multiplier(a, a) * diagonal
+    steps = (
+        Step(b * left - a * right, -weight * above, "entry kl of the velocity in the singular basis"),
+        Step(b * right - a * left, -weight * below, "entry lk"),
+        Step(left, weight * (b * above + a * below) / (a**2 - b**2), "solved for the left rotation"),
+        Step(right, weight * (a * above + b * below) / (a**2 - b**2), "solved for the right rotation"),
+    )
+    rates = (radial, left, right)
+    names = (TimeDerivative(a), Symbol(r"\Omega^U_{kl}"), Symbol(r"\Omega^V_{kl}"))
+    return Derivation(
+        name=NAME,
+        network=network,
+        statement=r"With $G = U^{\mathsf T} \nabla E(X) V$ the gradient flow moves singular values and vectors by",
+        steps=steps,
+        result=Tuple(*(Eq(name, rate, evaluate=False) for name, rate in zip(names, rates, strict=True))),
+        reference=COHEN_MENON_VERASZTO.at("section 4"),
+        residual=_residual,
+    )
+
+
+def _residual(derivation: Derivation, route: str) -> float:
+    """X' put together from the equations of a linear energy <C, X>, against -A_N(C)."""
+    if route == "exact" and derivation.network.is_infinitely_deep:
+        return 0.0  # no rational points: the steps are symbolic, the other routes numeric
+    return max(
+        _velocity_error(_with_shape(derivation.network, numeric), values, point, route)
+        for numeric, values, point in instances(derivation.network, route)
+    )
+
+
+def _with_shape(network: DeepLinearNetwork, numeric: DeepLinearNetwork) -> DeepLinearNetwork:
+    """The network with its own depth, symbolic or not, and an explicit shape."""
+    return DeepLinearNetwork(network.depth, numeric.shape, numeric.rank, network.field, network.rescaled)
+
+
+def _velocity_error(network: DeepLinearNetwork, values: dict[Symbol, Any], point: Point, route: str) -> float:
+    (m, n), r = point.shape, point.rank
+    slope = point.random_matrix()
+    symbols = Matrix(m, n, lambda i, j: Symbol(f"C_{i}_{j}", real=True))
+    flow = network.gradient_flow(lambda X: sum(symbols[i, j] * X[i, j] for i in range(m) for j in range(n)))
+    numbers: dict[Symbol, Any] = dict(zip(network.singular_values, point.singular_values, strict=True))
+    numbers.update({symbols[i, j]: slope[i, j] for i in range(m) for j in range(n)})
+    for equation in flow[r:]:
+        name = equation.lhs.args[0]
+        letter, i, k = name.name[0], int(name.name[2]) - 1, int(name.name[3]) - 1
+        numbers[name] = (point.U if letter == "U" else point.V)[i, k]
+    rates = values_at([equation.rhs.subs(values) for equation in flow], numbers, route)
+    left, right, core, core_rate = point.matrix(m, r), point.matrix(n, r), point.matrix(r, r), point.matrix(r, r)
+    for k in range(r):
+        core[k, k], core_rate[k, k] = point.singular_values[k], rates[k]
+    for position in range(m * r):
+        left[position // r, position % r] = rates[r + position]
+    for position in range(n * r):
+        right[position // r, position % r] = rates[r + m * r + position]
+    U, V = point.U[:, 0:r], point.V[:, 0:r]
+    velocity = left @ core @ V.T + U @ core_rate @ V.T + U @ core @ right.T
+    scale = network.operator_divisor.subs(values)
+    # Components on the tangent space: at depth 1 the network's flow is the projected one.
+    expected = point.components(point.apply(slope))
+    found = point.components(velocity)
+    size = len(point.tangent_indices())
+    divisor = float(scale) if isinstance(point, FloatPoint) else scale
+    return float(max(abs(found[i, 0] + expected[i, 0] / divisor) for i in range(size)))

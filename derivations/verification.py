@@ -1,0 +1,159 @@
+"""The verification table: every theorem by every route, on a few networks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sympy import Symbol, oo
+
+from geometry import DeepLinearNetwork
+
+from .derivation import BOUNDS, ROUTES, CheckResult, DerivationError
+from .theorems import DERIVATIONS
+
+__all__ = ["Verification", "standard_networks", "verify", "versions"]
+
+logger = logging.getLogger(__name__)
+
+
+def standard_networks() -> tuple[DeepLinearNetwork, ...]:
+    """The networks on which theorems are verified: symbolic, integer and infinite depth, with null spaces."""
+    N = Symbol("N", positive=True)
+    return (
+        DeepLinearNetwork(N, (3, 3)),
+        DeepLinearNetwork(N, (4, 3), 2),
+        DeepLinearNetwork(3, (2, 4), 2, rescaled=True),
+        DeepLinearNetwork(oo, (3, 3)),
+        DeepLinearNetwork(oo, (3, 2), 2),
+    )
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A table of check results; true where all passed."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(result.passed for result in self.results)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __iter__(self) -> Iterator[CheckResult]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __str__(self) -> str:
+        rows = [f"{'theorem':<44} {'route':<8} {'':<6} {'figure':>9} {'bound':>9}"]
+        for result in self.results:
+            status = "passed" if result.passed else "FAILED"
+            rows.append(f"{result.name:<44} {result.route:<8} {status} {result.figure:9.1e} {result.bound:9.1e}")
+            if result.message:
+                rows.append(f"    {result.message}")
+        return "\n".join(rows)
+
+    def to_json(self, seed: int = 0) -> dict[str, Any]:
+        """The content of verification.json."""
+        return {
+            "checks": [
+                {
+                    "name": result.name,
+                    "route": result.route,
+                    "passed": result.passed,
+                    "figure": result.figure,
+                    "bound": result.bound,
+                    **({"message": result.message} if result.message else {}),
+                }
+                for result in self.results
+            ],
+            "versions": versions(),
+            "seed": seed,
+        }
+
+    def write(self, path: Path | str, seed: int = 0) -> None:
+        """Write verification.json."""
+        Path(path).write_text(json.dumps(self.to_json(seed), indent=2) + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """The versions of the project and of what it computes with."""
+    found = {"python": platform.python_version()}
+    for package in ("dln-geometry", "sympy", "mpmath", "numpy", "scipy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def verify(
+    names: Sequence[str] | None = None,
+    routes: Sequence[str] | None = None,
+    networks: Sequence[DeepLinearNetwork] | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> Verification:
+    """Check theorems by the given routes; nothing is raised for a check that fails.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Keys of `DERIVATIONS`; all of them unless given.
+    routes : sequence of str, optional
+        Of "exact", "precise", "float"; all of them unless given.
+    networks : sequence of DeepLinearNetwork, optional
+        `standard_networks()` unless given.
+    progress : callable, optional
+        Called with the name of each check and the share done.
+
+    Raises
+    ------
+    ValueError
+        If a name or a route is unknown.
+
+    Examples
+    --------
+    >>> from sympy import oo
+    >>> table = verify(["multiplier"], ["exact"], [DeepLinearNetwork(oo, (2, 2))])
+    >>> table.passed, len(table)
+    (True, 1)
+    """
+    names = tuple(DERIVATIONS) if names is None else tuple(names)
+    routes = ROUTES if routes is None else tuple(routes)
+    for kind, given, known in (("theorem", names, tuple(DERIVATIONS)), ("route", routes, ROUTES)):
+        for name in given:
+            if name not in known:
+                raise ValueError(f"unknown {kind} {name!r}; there are {', '.join(known)}")
+    networks = standard_networks() if networks is None else tuple(networks)
+    jobs = [(name, network, route) for name in names for network in networks for route in routes]
+    results = []
+    for number, (name, network, route) in enumerate(jobs):
+        if name == "metric" and network.freezes_spaces:
+            continue  # the metric has no limit there, which is what network.metric says
+        if progress is not None:
+            progress(f"{name} ({route})", number / len(jobs))
+        results.append(_result(name, network, route))
+    return Verification(tuple(results))
+
+
+def _result(name: str, network: DeepLinearNetwork, route: str) -> CheckResult:
+    m, n = network.shape
+    label = f"{name} [N={network.depth}, {m}x{n}, r={network.rank}{', rescaled' if network.rescaled else ''}]"
+    try:
+        result = DERIVATIONS[name](network).check(route)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        if not isinstance(error, DerivationError):
+            logger.exception("%s could not be derived", label)
+        return CheckResult(label, route, False, float("inf"), BOUNDS[route], str(error))
+    return CheckResult(label, route, True, result.figure, result.bound)
