@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 from typing import Any, Protocol
 
 import numpy as np
@@ -96,12 +97,12 @@ class MatrixCompletion:
             If the lengths differ, there are no observations, an index is no integer or out of
             range, an entry is observed twice, or a value is not finite.
         """
-        m, n = (_positive_side(side) for side in shape)
+        m, n = _validated_shape(shape)
         places = [_indices(name, index, side) for name, index, side in (("rows", rows, m), ("columns", columns, n))]
         numbers = np.asarray(values, dtype=np.float64)
-        if numbers.ndim != 1 or not len(places[0]) == len(places[1]) == len(numbers):
+        if numbers.ndim != 1 or not places[0].shape == places[1].shape == numbers.shape:
             lengths = f"{places[0].shape}, {places[1].shape}, {numbers.shape}"
-            raise ValueError(f"rows, columns and values must be sequences of one length, not {lengths}")
+            raise ValueError(f"rows, columns and values must be sequences of one length, not of shapes {lengths}")
         if len(numbers) == 0:
             raise ValueError("there must be at least one observation, but values is empty")
         if not np.isfinite(numbers).all():
@@ -150,21 +151,24 @@ class MatrixCompletion:
         return slope
 
 
-def _positive_side(side: Any) -> int:
-    if isinstance(side, bool) or int(side) != side or side < 1:
-        raise ValueError(f"shape must consist of positive integers, not {side!r}")
-    return int(side)
+def _validated_shape(shape: Any) -> tuple[int, int]:
+    try:
+        m, n = (index(side) for side in shape)
+    except (TypeError, ValueError):
+        m = n = 0
+    if m < 1 or n < 1:
+        raise ValueError(f"shape must be two positive integers, not {shape!r}")
+    return m, n
 
 
 def _indices(name: str, values: ArrayLike, side: int) -> NDArray[np.intp]:
     array = np.asarray(values)
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"{name} must be integers, not of type {array.dtype}")
-    array = array.astype(np.intp)
     outside = np.flatnonzero((array < 0) | (array >= side))
     if len(outside):
-        raise ValueError(f"{name} must be in 0 … {side - 1}, but {name}[{outside[0]}] is {array[outside[0]]}")
-    return array
+        raise ValueError(f"{name} must be in 0 … {side - 1}, but {name}[{outside[0]}] is {array.flat[outside[0]]}")
+    return array.astype(np.intp)
 
 
 class SymbolicEnergy:

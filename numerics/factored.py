@@ -103,8 +103,8 @@ class FactoredMatrix:
         matrix = finite_matrix("X", X)
         largest = min(matrix.shape)
         rank = largest if rank is None else rank
-        if not 1 <= rank <= largest:
-            raise ValueError(f"rank must be between 1 and {largest} for shape {matrix.shape}, not {rank}")
+        if not isinstance(rank, int | np.integer) or not 1 <= rank <= largest:
+            raise ValueError(f"rank must be an integer from 1 to {largest} for shape {matrix.shape}, not {rank!r}")
         U, sigma, Vt = np.linalg.svd(matrix, full_matrices=False)
         noise = np.finfo(float).eps * max(matrix.shape) * sigma[0]
         if sigma[rank - 1] <= noise:

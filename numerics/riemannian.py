@@ -28,13 +28,16 @@ TANGENCY_TOLERANCE = 1e-8
 
 def apply_operator(kernels: NetworkKernels, U: Array, sigma: Array, V: Array, Z: Array, inverse: bool = False) -> Array:
     """A_N(Z), or A_N⁻¹(Z), from the decomposition of X; Z is (m, n)."""
-    weight, null = kernels.multiplier_matrix(sigma), np.asarray(kernels.null(sigma))
-    if inverse:
-        weight, null = 1 / weight, 1 / null
-    right, left = Z @ V, Z.T @ U
-    block = U.T @ right
-    within = U @ (weight * block) @ V.T
-    return within + ((right - U @ block) * null) @ V.T + U @ ((left - V @ block.T) * null).T
+    exponent = -1 if inverse else 1
+    null = np.asarray(kernels.null(sigma))
+    block = U.T @ Z @ V
+    result = U @ (kernels.multiplier_matrix(sigma) ** exponent * block) @ V.T
+    # A square frame has no null space: what rounding leaves against it must not be divided by λ(σ_k, 0).
+    if U.shape[0] > len(sigma):
+        result += ((Z @ V - U @ block) * null**exponent) @ V.T
+    if V.shape[0] > len(sigma):
+        result += U @ ((Z.T @ U - V @ block.T) * null**exponent).T
+    return np.asarray(result)
 
 
 def _point(network: DeepLinearNetwork, X: ArrayLike | FactoredMatrix) -> FactoredMatrix:

@@ -192,7 +192,13 @@ def test_no_inner_product_where_there_is_no_metric() -> None:
 
 @pytest.mark.parametrize(
     ("X", "named"),
-    [(np.eye(3), "X"), (np.ones((3, 2)), "rank"), (np.full((3, 2), np.nan), "X"), (np.ones(3), "X"), (np.ones((3, 2)) * 1j, "X")],
+    [
+        (np.eye(3), "X"),
+        (np.ones((3, 2)), "rank"),
+        (np.full((3, 2), np.nan), "X"),
+        (np.ones(3), "X"),
+        (np.ones((3, 2)) * 1j, "X"),
+    ],
 )
 def test_points_that_do_not_fit(X: Any, named: str) -> None:
     network = DeepLinearNetwork(3, (3, 2))
