@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from sympy import Expr
 
-from numerics.completion import Completion, complete, hold_out, root_mean_square
-from numerics.files import Table, read_table, write_table
+from numerics import Completion, Table, complete, hold_out, read_table, root_mean_square, write_table
 
 __all__ = ["complete_file"]
 

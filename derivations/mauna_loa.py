@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.files import read_table
+from numerics import read_table
 
 __all__ = ["RESOLUTION", "SOURCE", "WEEKS", "YEARS", "monthly_means", "weekly_matrix", "weekly_record"]
 

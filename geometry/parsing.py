@@ -12,15 +12,14 @@ functions      sqrt exp log sin cos tan sinh cosh tanh abs, of one argument
 =============  =======================================================================
 
 SymPy computes with exact numbers as soon as it can, and a few characters (9**9**9) can ask for more
-digits than there is memory.  So before every operation `_evaluated_bits` bounds the numbers that it,
-or a later cancellation, could evaluate.
+digits than there is memory.  So before every operation `geometry.number_size` bounds the numbers that
+it, or a later cancellation, could evaluate.
 """
 
 from __future__ import annotations
 
 import ast
 import keyword
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +27,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 import sympy
-from sympy import Abs, Add, Expr, Integer, MatrixBase, Mul, Pow, Rational, S, Symbol, cosh, exp, log, oo, sinh, sympify
+from sympy import Abs, Add, Expr, Integer, MatrixBase, Mul, Pow, Rational, S, Symbol, cosh, exp, oo, sinh, sympify
+
+from .number_size import bits, evaluated_bits, exponential_bits, power_bits
 
 __all__ = ["ExpressionError", "parse_depth", "parse_expression"]
 
@@ -309,7 +310,7 @@ class _Reader:
         argument = self.read(node.args[0], levels)
         function = FUNCTIONS[name]
         if function in (exp, sinh, cosh):
-            self._require_moderate(node, _exponential_bits(argument))
+            self._require_moderate(node, exponential_bits(argument))
         return function(argument)
 
     # Sums and products are read flat: a sum of a thousand terms is a left-hand chain a thousand deep.
@@ -319,7 +320,7 @@ class _Reader:
         for sign, operand in self._chain(node, (ast.Add, ast.Sub)):
             term = self.read(operand, levels)
             terms.append(term if isinstance(sign, ast.Add) else -term)
-        self._require_moderate(node, sum(map(_evaluated_bits, terms)))
+        self._require_moderate(node, sum(map(evaluated_bits, terms)))
         return Add(*terms)
 
     def _product(self, node: ast.BinOp, levels: int) -> Expr:
@@ -333,7 +334,7 @@ class _Reader:
             if isinstance(sign, ast.Div) and factor.is_zero:
                 raise self.error(operand, "division by zero", "the divisor must not be zero")
             factors.append(factor if isinstance(sign, ast.Mult) else 1 / factor)
-        self._require_moderate(node, sum(map(_evaluated_bits, factors)))
+        self._require_moderate(node, sum(map(evaluated_bits, factors)))
         return Mul(*factors)
 
     def _chain(self, node: ast.expr, operators: tuple[type, type]) -> list[tuple[ast.operator, ast.expr]]:
@@ -350,7 +351,7 @@ class _Reader:
             raise self.error(node.left, "division by zero", "zero has no negative powers")
         if exponent.is_Rational and abs(exponent) > LARGEST_EXPONENT:
             raise self.error(node.right, "the exponent is too large", f"exponents go up to {LARGEST_EXPONENT}")
-        self._require_moderate(node, _power_bits(base, exponent))
+        self._require_moderate(node, power_bits(base, exponent))
         return Pow(base, exponent)
 
     # ------------------------------------------------------------------------------------- checks
@@ -368,7 +369,7 @@ class _Reader:
             raise self.error(node, "this is not defined", "look for a division by zero, or the logarithm of zero")
         if (value.is_number or isinstance(node, ast.Call)) and value.is_extended_real is False:
             raise self.error(node, "this is not a real number", "roots and logarithms take positive numbers")
-        if any(_bits(number) > NUMBER_BITS for number in value.atoms(Rational)):
+        if any(bits(number) > NUMBER_BITS for number in value.atoms(Rational)):
             raise self._too_large(node)
         return value
 
@@ -384,54 +385,3 @@ def _description(node: ast.expr) -> str:
             return "a comma is"
         case _:
             return f"Python's {type(node).__name__} is"
-
-
-# ------------------------------------------------------------------- how large the numbers can get
-
-
-def _bits(number: Rational) -> int:
-    return max(int(number.p).bit_length(), int(number.q).bit_length())
-
-
-def _evaluated_bits(expression: Expr) -> float:
-    """A bound on the binary digits of the numbers that SymPy may evaluate exactly from an expression.
-
-    In 9**(x + 10**6) there is no large number yet, but there is as soon as it is divided by 9**x.
-    """
-    if isinstance(expression, Rational):
-        return _bits(expression)
-    if isinstance(expression, exp):
-        return _exponential_bits(expression.args[0])
-    if isinstance(expression, Pow):
-        return _power_bits(*expression.args)
-    return 1 + sum(map(_evaluated_bits, expression.args))
-
-
-def _power_bits(base: Expr, exponent: Expr) -> float:
-    """The bound for a power."""
-    return _evaluated_bits(base) * max(1.0, _magnitude(exponent))
-
-
-def _exponential_bits(exponent: Expr) -> float:
-    """The bound for exp: of its exponent only the logarithms become numbers, exp(3*log(2)) is 8."""
-    base_bits = _evaluated_bits(exponent) if exponent.has(log) else 1
-    return base_bits * max(1.0, _magnitude(exponent))
-
-
-def _magnitude(expression: Expr) -> float:
-    """A bound on the absolute value of an expression for symbols of size 1; infinite beyond floating point."""
-    try:
-        if isinstance(expression, Rational):
-            return abs(float(expression))
-        parts = [_magnitude(argument) for argument in expression.args]
-        if isinstance(expression, Add):
-            return sum(parts)
-        if isinstance(expression, Mul):
-            return math.prod(parts)
-        if isinstance(expression, Pow):
-            return max(1.0, parts[0]) ** parts[1]
-        if isinstance(expression, (exp, sinh, cosh)):
-            return math.exp(parts[0])
-    except OverflowError:
-        return math.inf
-    return max(parts, default=4.0 if expression.is_NumberSymbol else 1.0)

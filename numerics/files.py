@@ -4,7 +4,7 @@ r"""Tables of the user's, read from and written to text files.
 delimiter      tab, semicolon or comma: the first that splits all lines alike; else the most frequent
                one on the first line
 numbers        316.1, -5, .5, 1e-3; always with a decimal point, and finite
-gaps           an empty field, NA, NaN, nan or ?, as `GAPS` lists them
+gaps           an empty field, NA, NaN, nan or ?, as `table_fields.GAPS` lists them
 encoding       UTF-8, with or without a byte order mark
 =============  =========================================================================================
 
@@ -33,26 +33,18 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["GAPS", "Table", "TableError", "read_table", "write_table"]
+from .table_fields import TableError, decimals, gap_list, has_commas, is_number, number, remedy
+
+__all__ = ["Table", "read_table", "write_table"]
 
 Array = NDArray[np.float64]
 logger = logging.getLogger(__name__)
 
-GAPS = ("", "NA", "NaN", "nan", "?")
-"""What stands for a value that was not observed; blanks around it do not count."""
-
 DELIMITERS = ("\t", ";", ",")
 """In the order of trust: a comma may be part of text, or be meant as a decimal point."""
 
-NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.(?P<decimals>[0-9]*))?|\.(?P<bare>[0-9]+))(?:[eE](?P<power>[+-]?[0-9]{1,9}))?")
-"""Narrower than float(), which also reads inf, 1_000 and the digits of other scripts."""
-
 COUNTED_LABELS = 3
 """How many whole numbers in a row it takes to call them labels: two follow each other by chance too often."""
-
-
-class TableError(ValueError):
-    """A file that is no table; the message says where, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,17 +152,17 @@ def read_table(path: str | os.PathLike[str], *, header: bool | None = None, labe
     values = np.empty((len(body), len(body[0])))
     for i, row in enumerate(body):
         for j, field in enumerate(row):
-            values[i, j] = _number(path, lines[top + i], left + j + 1, field)
+            values[i, j] = number(path, lines[top + i], left + j + 1, field)
     if np.isnan(values).all():
-        raise TableError(f"{path}: no number in {values.size} fields, all are gaps ({_gap_list()})")
-    decimals = max(_decimals(field) for row in body for field in row)
+        raise TableError(f"{path}: no number in {values.size} fields, all are gaps ({gap_list()})")
+    most_decimals = max(decimals(field) for row in body for field in row)
     logger.info("%s: %d x %d, header: %s, row labels: %s", path, *values.shape, found_header, found_labels)
     return Table(
         values,
         tuple(row[0] for row in rows[top:]) if found_labels else None,
         tuple(rows[0][left:]) if found_header else None,
         # Where it underflows, the numbers are not rounded to any decimal that matters.
-        (float(f"1e-{decimals}") or None) if decimals else None,
+        (float(f"1e-{most_decimals}") or None) if most_decimals else None,
     )
 
 
@@ -246,16 +238,16 @@ def _are_labels(
     path: str | os.PathLike[str], where: list[str], fields: list[str], body: list[list[str]], argument: str
 ) -> bool:
     """Whether the fields of the first line, or column, are labels of the body."""
-    text = [index for index, field in enumerate(fields) if not _is_number(field)]
+    text = [index for index, field in enumerate(fields) if not is_number(field)]
     if text:
         # Nobody labels with 316.1: a slip of the pen must not turn a whole line of data into labels.
-        if any(_decimals(field) or _has_commas(field) for field in fields):
+        if any(decimals(field) or has_commas(field) for field in fields):
             raise TableError(
                 f"{path}, {where[text[0]]}: {fields[text[0]]!r} is not a number, nor a label among decimals; "
-                f"{_remedy(fields[text[0]])}, or read the file with {argument}=True"
+                f"{remedy(fields[text[0]])}, or read the file with {argument}=True"
             )
         return True
-    return _are_counted(fields) and any(_decimals(field) for row in body for field in row)
+    return _are_counted(fields) and any(decimals(field) for row in body for field in row)
 
 
 def _are_counted(fields: Sequence[str]) -> bool:
@@ -263,50 +255,6 @@ def _are_counted(fields: Sequence[str]) -> bool:
     if len(fields) < COUNTED_LABELS or not all(re.fullmatch("[0-9]{1,18}", field) for field in fields):
         return False
     return all(int(after) - int(before) == 1 for before, after in pairwise(fields))
-
-
-def _is_number(field: str) -> bool:
-    """Whether a field is no text: a number, an infinite one included, or a gap."""
-    return field in GAPS or NUMBER.fullmatch(field) is not None or _is_infinite(field)
-
-
-def _is_infinite(field: str) -> bool:
-    return re.fullmatch("[+-]?inf(inity)?", field, re.IGNORECASE) is not None
-
-
-def _has_commas(field: str) -> bool:
-    return re.fullmatch("[+-]?[0-9]*(,[0-9]+)+", field) is not None
-
-
-def _decimals(field: str) -> int:
-    """How many decimals a number is written with: 2 in 1.25, 5 in 1.25e-3; 0 in a gap or text."""
-    match = NUMBER.fullmatch(field)
-    if match is None:
-        return 0
-    decimals = match["decimals"] or match["bare"] or ""
-    return max(0, len(decimals) - int(match["power"] or 0))
-
-
-def _number(path: str | os.PathLike[str], line: int, column: int, field: str) -> float:
-    if field in GAPS:
-        return np.nan
-    place = f"{path}, line {line}, column {column}"
-    if NUMBER.fullmatch(field) is None and not _is_infinite(field):
-        raise TableError(f"{place}: {field!r} is not a number; {_remedy(field)}")
-    value = float(field)
-    if not np.isfinite(value):
-        raise TableError(f"{place}: {field!r} is not finite; write NA if there is no value")
-    return value
-
-
-def _remedy(field: str) -> str:
-    if _has_commas(field):
-        return "write a decimal comma as a point, and no comma between thousands"
-    return f"correct it, or write a gap ({_gap_list()})"
-
-
-def _gap_list() -> str:
-    return ", ".join(gap or "an empty field" for gap in GAPS)
 
 
 # ------------------------------------------------------------------------------------------- writing

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr
 
-from numerics import Convergence
-from numerics.completion import Completion, complete, hold_out, root_mean_square
+from numerics import Completion, Convergence, complete, hold_out, root_mean_square
 
 from ..mauna_loa import RESOLUTION, monthly_means, weekly_matrix
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from sympy import Expr, Symbol, oo
 
-from numerics.files import Table, write_table
+from numerics import Table, write_table
 
 from ..derivation import CheckResult
 from ..mauna_loa import WEEKS, YEARS, weekly_matrix

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numerics.files import GAPS, Table, TableError, read_table, write_table
+from numerics import Table, TableError, read_table, write_table
+from numerics.table_fields import GAPS
 
 nan = float("nan")
 
