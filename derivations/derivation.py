@@ -12,7 +12,7 @@ float      the compiled kernels against the definition in double precision
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,15 +55,39 @@ class DerivationError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Step:
-    """An equality lhs = rhs and the reason for it."""
+    """An equality lhs = rhs and the reason for it.
+
+    Attributes
+    ----------
+    lhs, rhs : Expr
+        Both sides in full.
+    reason : str
+    shown : tuple of two Expr, optional
+        Both sides as they are written, with symbols such as λ_12 for longer expressions.
+    where : dict
+        What these symbols stand for.
+    """
 
     lhs: Expr
     rhs: Expr
     reason: str
+    shown: tuple[Expr, Expr] | None = None
+    where: Mapping[Symbol, Expr] = field(default_factory=dict)
+
+    @classmethod
+    def abbreviated(cls, lhs: Expr, rhs: Expr, reason: str, where: Mapping[Symbol, Expr]) -> Step:
+        """A step written with symbols for longer expressions."""
+        values = dict(where)
+        return cls(lhs.xreplace(values), rhs.xreplace(values), reason, (lhs, rhs), values)
+
+    @property
+    def sides(self) -> tuple[Expr, Expr]:
+        """Both sides as they are written."""
+        return self.shown or (self.lhs, self.rhs)
 
     def latex(self) -> str:
         """The equality in LaTeX, limits and sums as they stand, means written out."""
-        return f"{typeset(self.lhs)} = {typeset(self.rhs)}"
+        return " = ".join(typeset(side) for side in self.sides)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
@@ -132,11 +156,21 @@ class Derivation:
             raise DerivationError(f"{self.name}, route {route}: {what} fails: residual {residual:.3g} > {bound:.3g}")
         return residual
 
+    def explained_steps(self) -> Iterator[tuple[Step, Mapping[Symbol, Expr]]]:
+        """Each step with what it explains for the first time."""
+        known: set[Symbol] = set()
+        for step in self.steps:
+            yield step, {symbol: value for symbol, value in step.where.items() if symbol not in known}
+            known |= set(step.where)
+
     def latex(self) -> str:
         """The theorem with its steps, ready to paste: a statement and an align environment."""
         lines = [f"{self.statement}", r"\begin{align*}"]
-        for step in self.steps:
-            lines.append(f"  {typeset(step.lhs)} &= {typeset(step.rhs)} && \\text{{{step.reason}}} \\\\")
+        for step, explained in self.explained_steps():
+            left, right = (typeset(side) for side in step.sides)
+            lines.append(f"  {left} &= {right} && \\text{{{step.reason}}} \\\\")
+            for symbol, value in explained.items():
+                lines.append(f"  &\\quad {typeset(symbol)} = {typeset(value)} \\\\")
         lines += [r"\end{align*}", r"Hence", rf"\[ {typeset(self.result)}. \]"]
         return "\n".join(lines)
 
@@ -145,8 +179,10 @@ class Derivation:
 
     def __str__(self) -> str:
         lines = [f"{self.name}  [{self.network}]", "", self.statement.replace("$", ""), ""]
-        for number, step in enumerate(self.steps, 1):
-            lines += [f"{number}. {step.reason}", f"     {written(step.lhs)}", f"   = {written(step.rhs)}"]
+        for number, (step, explained) in enumerate(self.explained_steps(), 1):
+            left, right = (written(side) for side in step.sides)
+            lines += [f"{number}. {step.reason}", f"     {left}", f"   = {right}"]
+            lines += [f"     where {symbol} = {written(value)}" for symbol, value in explained.items()]
         lines += ["", f"Result: {written(self.result)}", f"Source: {self.reference}"]
         return "\n".join(lines)
 

@@ -32,7 +32,7 @@ def step_residual(step: Step, network: DeepLinearNetwork, route: str) -> float:
     symbols = sorted(step.lhs.free_symbols | step.rhs.free_symbols, key=str)
     depth = network.depth if isinstance(network.depth, Symbol) else None
     if route == "exact" and network.is_infinitely_deep:
-        difference = expand_log(explicit(step.lhs - step.rhs), force=True)
+        difference = expand_log(explicit(step.lhs - step.rhs).rewrite(exp), force=True)
         return 0.0 if simplify(difference) == 0 else 1.0
     worst = 0.0
     for trial, value in enumerate(DEPTHS[route] if depth in symbols else (None,)):
@@ -46,7 +46,10 @@ def step_residual(step: Step, network: DeepLinearNetwork, route: str) -> float:
 def _numbers(
     symbols: list[Symbol], route: str, trial: int, network: DeepLinearNetwork, depth: Rational | None
 ) -> dict[Symbol, Any]:
-    """Random rational values; positive symbols are N-th powers, so that roots are rational."""
+    """Random rational values; on the exact route positive symbols are N-th powers, so that roots are rational.
+
+    On the precise route they are rounded: exact sums of many roots take minutes to multiply out.
+    """
     generator = np.random.default_rng(trial)
     power = depth if depth is not None else (network.depth if isinstance(network.depth, Integer) else S.One)
     numbers: dict[Symbol, Any] = {}
@@ -61,8 +64,10 @@ def _numbers(
         taken.add(value)
         if symbol.is_integer:
             numbers[symbol] = Rational(len(numbers) + network.coframe.rank + 1)
+        elif route == "exact":
+            numbers[symbol] = value**power if symbol.is_positive else value
         else:
-            numbers[symbol] = value**power if symbol.is_positive and route == "exact" else value
+            numbers[symbol] = Float(value, mpmath.mp.dps)
     return numbers
 
 
@@ -79,7 +84,7 @@ def _difference(step: Step, numbers: dict[Symbol, Any], route: str) -> float:
 
 def _value(side: Expr, numbers: dict[Symbol, Any], route: str) -> Any:
     value = side.subs(numbers).doit()
-    return value if route == "exact" else mpmath.mpf(value.evalf(mpmath.mp.dps)._to_mpmath(mpmath.mp.prec))
+    return value.rewrite(exp) if route == "exact" else mpmath.mpf(value.evalf(mpmath.mp.dps)._to_mpmath(mpmath.mp.prec))
 
 
 def _kernel_difference(step: Step, numbers: dict[Symbol, Any]) -> float:
@@ -87,7 +92,7 @@ def _kernel_difference(step: Step, numbers: dict[Symbol, Any]) -> float:
     symbols = [symbol for symbol in numbers if symbol in step.rhs.free_symbols]
     kernel = compile_kernel(step.rhs, symbols)
     compiled = float(kernel(*(float(numbers[symbol]) for symbol in symbols)))
-    rounded = {symbol: Rational(float(value)) for symbol, value in numbers.items()}
+    rounded = {symbol: Float(float(value), 30) if value.has(Float) else value for symbol, value in numbers.items()}
     expected = float(step.lhs.subs(rounded).doit().evalf(30))
     return abs(compiled - expected) / max(abs(expected), 1e-30)
 

@@ -74,6 +74,7 @@ def as_json(derivation: Derivation) -> dict[str, Any]:
                 "lhs": written(step.lhs),
                 "rhs": written(step.rhs),
                 "reason": step.reason,
+                "where": {str(symbol): written(value) for symbol, value in step.where.items()},
                 "latex": step.latex(),
             }
             for step in derivation.steps

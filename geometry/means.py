@@ -21,7 +21,7 @@ B. C. Carlson, *The logarithmic mean*, Amer. Math. Monthly 79 (1972).
 from __future__ import annotations
 
 import mpmath
-from sympy import Add, Expr, Float, Function, Mul, Pow, S, expand_log, log, sympify
+from sympy import Add, Expr, Float, Function, Mul, Pow, S, expand_log, log, sinh, sqrt, sympify
 from sympy.core.sorting import default_sort_key
 from sympy.printing.latex import LatexPrinter
 
@@ -211,6 +211,10 @@ class PowerDifferenceMean(_NumericallyEvaluated):
         # In one product: a number times a sum alone would be distributed over it.
         return Mul(q / p, a**p - b**p, 1 / (a**q - b**q))
 
+    def _eval_rewrite_as_sinh(self, a: Expr, b: Expr, p: Expr, q: Expr, **hints: object) -> Expr:
+        half = (log(a) - log(b)) / 2
+        return q / p * (a * b) ** ((p - q) / 2) * sinh(p * half) / sinh(q * half)
+
     @staticmethod
     def _value(a: mpmath.mpf, b: mpmath.mpf, p: mpmath.mpf, q: mpmath.mpf) -> mpmath.mpf:
         if a == b:
@@ -266,6 +270,10 @@ class LogarithmicMean(_NumericallyEvaluated):
 
     def _eval_rewrite_as_log(self, a: Expr, b: Expr, **hints: object) -> Expr:
         return (a - b) / expand_log(log(a) - log(b))
+
+    def _eval_rewrite_as_sinh(self, a: Expr, b: Expr, **hints: object) -> Expr:
+        half = expand_log(log(a) - log(b)) / 2
+        return sqrt(a * b) * sinh(half) / half
 
     @staticmethod
     def _value(a: mpmath.mpf, b: mpmath.mpf) -> mpmath.mpf:

@@ -20,6 +20,8 @@ __all__ = ["compile_document", "derivations_for", "kernel_module", "latex_docume
 logger = logging.getLogger(__name__)
 
 NAMES = {oo: "infinity"}
+SHORT = 160
+"""The length of the source of an equality that certainly fits on one line."""
 PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
@@ -72,11 +74,14 @@ def _parts(result: Expr) -> Sequence[Expr]:
 
 
 def _steps(derivation: Derivation) -> str:
-    """The steps one below the other: long sides do not fit beside each other."""
+    """The steps; long sides one below the other, since they do not fit on one line."""
     lines = [derivation.statement]
-    for number, step in enumerate(derivation.steps, 1):
+    for number, (step, explained) in enumerate(derivation.explained_steps(), 1):
         lines.append(rf"{number}. {step.reason.capitalize()}:")
-        lines.append(rf"\begin{{align*}} &{typeset(step.lhs)} \\ &\quad = {typeset(step.rhs)} \end{{align*}}")
+        left, right = (typeset(side) for side in step.sides)
+        rows = [rf"&{left} = {right}" if len(left + right) < SHORT else rf"&{left} \\ &\quad = {right}"]
+        rows += [rf"&\text{{where }} {typeset(symbol)} = {typeset(value)}" for symbol, value in explained.items()]
+        lines.append("\n".join([r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"]))
     lines.append("Result:")
     lines += [rf"\[ {typeset(part)} \]" for part in _parts(derivation.result)]
     lines.append(rf"\emph{{Source: {derivation.reference}.}}")

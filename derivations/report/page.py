@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from sympy import Expr, Limit, Symbol
+from sympy import Eq, Expr, Limit, Symbol
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 from geometry import DeepLinearNetwork, explicit
@@ -121,15 +121,18 @@ def _formulas() -> list[str]:
         results = derivation.result if type(derivation.result).__name__ == "Tuple" else [derivation.result]
         parts.append(f"<h3>{name.replace('-', ' ').capitalize()}</h3>")
         parts += [f'<div class="formula">{mathml(result)}</div>' for result in results]
-        steps = "".join(_step(step) for step in derivation.steps)
+        steps = "".join(_step(step, explained) for step, explained in derivation.explained_steps())
         count, source = len(derivation.steps), escape(str(derivation.reference))
         parts.append(f"<details><summary>{count} steps</summary><ol>{steps}</ol><p>{source}</p></details>")
     return parts
 
 
-def _step(step: Step) -> str:
-    sides = "".join(f'<div class="formula">{mathml(*side)}</div>' for side in ((step.lhs, ""), (step.rhs, "=")))
-    return f'<li><span class="reason">{escape(step.reason)}</span>{sides}</li>'
+def _step(step: Step, explained: Mapping[Symbol, Expr]) -> str:
+    left, right = step.sides
+    lines = [mathml(left), mathml(right, "=")]
+    lines += [mathml(Eq(symbol, explicit(value), evaluate=False)) for symbol, value in explained.items()]
+    shown = "".join(f'<div class="formula">{line}</div>' for line in lines)
+    return f'<li><span class="reason">{escape(step.reason)}</span>{shown}</li>'
 
 
 def _flow_table(results: Sequence[FlowResult]) -> str:

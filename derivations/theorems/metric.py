@@ -2,15 +2,16 @@ r"""The metric g^N in the coframe of the singular value decomposition."""
 
 from __future__ import annotations
 
-from sympy import Add, Expr
+from sympy import Add, Expr, Symbol
 
 from geometry import DeepLinearNetwork
 from geometry.coframe import CoframeBlock, gram_matrix
 
 from ..derivation import Derivation, Step, instances, value_at
 from ..references import COHEN_MENON_VERASZTO
+from .multiplier import defining_multiplier, defining_null_multiplier
 
-__all__ = ["NAME", "derive"]
+__all__ = ["NAME", "block_multiplier", "derive", "network_multiplier"]
 
 NAME = "metric"
 REASONS = {
@@ -31,14 +32,16 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         At infinite depth unless m = n = r: the metric has no limit.
     """
     element = network.metric.line_element()
-    squares, steps = [], []
+    squares: list[Expr] = []
+    steps: list[Step] = []
+    weights: dict[Symbol, Expr] = {}
     for block in network.coframe.blocks():
-        weight = network.null_multiplier(block.indices[0]) if block.kind in ("left", "right") else None
-        weight = network.multiplier(block.indices[0], block.indices[-1]) if weight is None else weight
-        velocity = Add(*(component**2 for component in block.velocity.values())) / weight
-        squares.append(velocity)
-        steps.append(Step(velocity, _quadratic(block) / weight, REASONS[block.kind]))
-    steps.append(Step(Add(*squares), element, "the blocks are orthogonal to each other"))
+        name, weight = block_multiplier(network, block)
+        weights[name] = weight
+        squares.append(Add(*(component**2 for component in block.velocity.values())) / name)
+        summed = _quadratic(block) / network_multiplier(network, block)
+        steps.append(Step.abbreviated(squares[-1], summed, REASONS[block.kind], {name: weight}))
+    steps.append(Step.abbreviated(Add(*squares), element, "the blocks are orthogonal to each other", weights))
     return Derivation(
         name=NAME,
         network=network,
@@ -49,6 +52,22 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         reference=COHEN_MENON_VERASZTO.at("section 3"),
         residual=_residual,
     )
+
+
+def block_multiplier(network: DeepLinearNetwork, block: CoframeBlock) -> tuple[Symbol, Expr]:
+    """What A multiplies the entries of a block by: λ_kl or λ_k0 against a null space, and its definition."""
+    k, l = block.indices[0], block.indices[-1]
+    comma = "," if network.coframe.rank > 9 else ""
+    first, second = (network.coframe.singular_value(index) for index in (k, l))
+    if block.kind in ("left", "right"):
+        return Symbol(f"lambda_{k + 1}{comma}0", positive=True), defining_null_multiplier(network, first)
+    return Symbol(f"lambda_{k + 1}{comma}{l + 1}", positive=True), defining_multiplier(network, first, second)
+
+
+def network_multiplier(network: DeepLinearNetwork, block: CoframeBlock) -> Expr:
+    """The same multiplier as the network has summed it."""
+    k, l = block.indices[0], block.indices[-1]
+    return network.null_multiplier(k) if block.kind in ("left", "right") else network.multiplier(k, l)
 
 
 def _quadratic(block: CoframeBlock) -> Expr:

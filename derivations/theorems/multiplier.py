@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Expr, Integral, Limit, S, Symbol, exp, expand_log, log, oo, simplify
+from sympy import Expr, Integral, Limit, S, Symbol, exp, expand_log, log, oo, simplify, sinh
 
 from geometry import DeepLinearNetwork, explicit
 from geometry.multiplier import definition_sum, definition_term, geometric_sum
@@ -15,7 +15,7 @@ from geometry.multiplier import definition_sum, definition_term, geometric_sum
 from ..derivation import Derivation, Step, instances, value_at
 from ..references import BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG
 
-__all__ = ["NAME", "derive"]
+__all__ = ["NAME", "defining_multiplier", "defining_null_multiplier", "derive"]
 
 NAME = "multiplier"
 
@@ -36,20 +36,36 @@ def derive(network: DeepLinearNetwork) -> Derivation:
 
 
 def _sums(network: DeepLinearNetwork, a: Symbol, b: Symbol) -> tuple[Step, ...]:
-    N = network.depth
-    scale = network.operator_divisor
-    series = definition_sum(a, b, N)
+    series = definition_sum(a, b, network.depth)
     closed = geometric_sum(series)
     return (
         Step(series, closed, "geometric series"),
-        Step(closed / scale, network.pair_multiplier(a, b), "a power-difference mean, regular where they coalesce"),
-        Step(definition_sum(a, a, N) / scale, network.pair_multiplier(a, a), "all terms are equal on the diagonal"),
         Step(
-            definition_term(a, S.One, S.One, N) / scale,
+            closed / network.operator_divisor,
+            network.pair_multiplier(a, b).rewrite(sinh),
+            "in the form of a mean, regular where they coalesce",
+        ),
+        Step(defining_multiplier(network, a, a), network.pair_multiplier(a, a), "all terms are equal on the diagonal"),
+        Step(
+            defining_null_multiplier(network, a),
             network.pair_null_multiplier(a),
             "against a zero singular value only the first term is left",
         ),
     )
+
+
+def defining_multiplier(network: DeepLinearNetwork, a: Expr, b: Expr) -> Expr:
+    """λ(a, b) as the sum over the layers; at infinite depth its limit."""
+    if network.is_infinitely_deep:
+        return explicit(network.pair_multiplier(a, b))
+    return definition_sum(a, b, network.depth) / network.operator_divisor
+
+
+def defining_null_multiplier(network: DeepLinearNetwork, a: Expr) -> Expr:
+    """λ(a, 0) as the sum over the layers, with 0^0 = 1; at infinite depth its limit."""
+    if network.is_infinitely_deep:
+        return network.pair_null_multiplier(a)
+    return definition_sum(a, S.Zero, network.depth) / network.operator_divisor
 
 
 def _limits(network: DeepLinearNetwork, a: Symbol, b: Symbol) -> tuple[Step, ...]:
@@ -61,7 +77,7 @@ def _limits(network: DeepLinearNetwork, a: Symbol, b: Symbol) -> tuple[Step, ...
             explicit(mean),
             "limit of the sum over N",
         ),
-        Step(explicit(mean), mean, "the logarithmic mean of the squares"),
+        Step(explicit(mean), mean.rewrite(sinh), "a logarithmic mean, regular where they coalesce"),
         Step(
             Limit(geometric_sum(definition_sum(a, a, N)) / N, N, oo), network.pair_multiplier(a, a), "on the diagonal"
         ),

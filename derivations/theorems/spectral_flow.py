@@ -12,6 +12,7 @@ from geometry.spectral_flow import TimeDerivative, pair_rotation
 from ..definition import FloatPoint, Point
 from ..derivation import Derivation, Step, instances, values_at
 from ..references import COHEN_MENON_VERASZTO
+from .multiplier import defining_multiplier
 
 __all__ = ["NAME", "derive"]
 
@@ -25,14 +26,25 @@ def derive(network: DeepLinearNetwork) -> Derivation:
     weight = network.pair_multiplier(a, b)
     left, right = pair_rotation(a, b, (above, below), weight)
     radial = -network.pair_multiplier(a, a) * diagonal
-    steps = (
-        Step(b * left - a * right, -weight * above, "entry kl of the velocity in the singular basis"),
-        Step(b * right - a * left, -weight * below, "entry lk"),
-        Step(left, weight * (b * above + a * below) / (a**2 - b**2), "solved for the left rotation"),
-        Step(right, weight * (a * above + b * below) / (a**2 - b**2), "solved for the right rotation"),
+    multiplier, turn_left, turn_right = Symbol("lambda_kl", positive=True), Symbol("Omega^U_kl"), Symbol("Omega^V_kl")
+    own = Symbol("lambda_kk", positive=True)
+    solved_left = multiplier * (b * above + a * below) / (a**2 - b**2)
+    solved_right = multiplier * (a * above + b * below) / (a**2 - b**2)
+    where = {multiplier: defining_multiplier(network, a, b)}
+    radial_where = {own: defining_multiplier(network, a, a)}
+    turns = {turn_left: left, turn_right: right}
+    steps = tuple(
+        Step.abbreviated(*step)
+        for step in (
+            (-own * diagonal, radial, "entry kk of the velocity in the singular basis", radial_where),
+            (-multiplier * above, b * turn_left - a * turn_right, "entry kl", where | turns),
+            (-multiplier * below, b * turn_right - a * turn_left, "entry lk", where | turns),
+            (solved_left, left, "solved for the left rotation, with the multiplier", where),
+            (solved_right, right, "solved for the right rotation, with the multiplier", where),
+        )
     )
     rates = (radial, left, right)
-    names = (TimeDerivative(a), Symbol(r"\Omega^U_{kl}"), Symbol(r"\Omega^V_{kl}"))
+    names = (TimeDerivative(a), turn_left, turn_right)
     return Derivation(
         name=NAME,
         network=network,

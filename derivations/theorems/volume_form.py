@@ -14,6 +14,7 @@ from geometry.volume import block_volume_form
 from ..definition import FloatPoint
 from ..derivation import Derivation, Step, instances, value_at
 from ..references import COHEN_MENON_VERASZTO
+from .metric import block_multiplier, network_multiplier
 
 __all__ = ["NAME", "derive", "limit_exponent", "limit_steps"]
 
@@ -35,23 +36,21 @@ def derive(network: DeepLinearNetwork) -> Derivation:
 
 def _determinant_steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
     steps, determinants, seen = [], [], set()
+    weights: dict[Symbol, Expr] = {}
     for block in network.coframe.blocks():
-        weight = _weight(network, block)
-        determinant = factor(gram_matrix(block).det()) / weight ** len(block.forms)
+        name, weight = block_multiplier(network, block)
+        weights[name] = weight
+        determinant = factor(gram_matrix(block).det()) / name ** len(block.forms)
         determinants.append(determinant**block.multiplicity)
         if block.kind not in seen:
             seen.add(block.kind)
             single = CoframeBlock(block.kind, block.indices, block.forms, block.velocity, Integer(1))
-            root = block_volume_form(single, weight).density()
-            steps.append(Step(determinant, root**2, f"Gram determinant of a {block.kind} block"))
-    steps.append(Step(Mul(*determinants), network.volume_density() ** 2, "product over all blocks"))
+            root = block_volume_form(single, network_multiplier(network, block)).density()
+            reason = f"Gram determinant of a {block.kind} block"
+            steps.append(Step.abbreviated(determinant, root**2, reason, {name: weight}))
+    product = network.volume_density() ** 2
+    steps.append(Step.abbreviated(Mul(*determinants), product, "product over all blocks", weights))
     return tuple(steps)
-
-
-def _weight(network: DeepLinearNetwork, block: CoframeBlock) -> Expr:
-    if block.kind in ("left", "right"):
-        return network.null_multiplier(block.indices[0])
-    return network.multiplier(block.indices[0], block.indices[-1])
 
 
 def limit_exponent(network: DeepLinearNetwork) -> Expr:

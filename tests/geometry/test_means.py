@@ -10,7 +10,7 @@ import mpmath
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sympy import Add, Expr, Float, Integer, Mul, Rational, Symbol, latex, limit, log, oo, sqrt, symbols
+from sympy import Add, Expr, Float, Integer, Mul, Rational, Symbol, latex, limit, log, oo, sinh, sqrt, symbols
 
 from geometry import LogarithmicMean, PowerDifference, PowerDifferenceMean, explicit, recognize_means
 
@@ -332,3 +332,14 @@ def test_recognizing_leaves_other_expressions_alone() -> None:
 def test_differences_are_kept_on_request() -> None:
     assert recognize_means(a ** (2 / N) - b ** (2 / N), keep_differences=True) == 2 / N * PowerDifference(a, b, 2 / N)
     assert recognize_means(a ** (2 / N) - b ** (2 / N)) == a ** (2 / N) - b ** (2 / N)
+
+
+@pytest.mark.parametrize(
+    "mean",
+    [PowerDifferenceMean(a, b, 2, Rational(2, 3)), PowerDifferenceMean(a, b, 3, -1), LogarithmicMean(a**2, b)],
+)
+def test_hyperbolic_form(mean: Expr) -> None:
+    hyperbolic = mean.rewrite(sinh)
+    assert hyperbolic.has(sinh)
+    for numbers in ({a: Rational(8), b: Rational(27)}, {a: Rational(5), b: Rational(1, 7)}):
+        assert abs((hyperbolic - explicit(mean)).subs(numbers).evalf(50)) < Float("1e-40")
