@@ -212,8 +212,8 @@ class PowerDifferenceMean(_NumericallyEvaluated):
         return Mul(q / p, a**p - b**p, 1 / (a**q - b**q))
 
     def _eval_rewrite_as_sinh(self, a: Expr, b: Expr, p: Expr, q: Expr, **hints: object) -> Expr:
-        half = (log(a) - log(b)) / 2
-        return q / p * (a * b) ** ((p - q) / 2) * sinh(p * half) / sinh(q * half)
+        distance = log(a) - log(b)
+        return q / p * (a * b) ** ((p - q) / 2) * sinh(p / 2 * distance) / sinh(q / 2 * distance)
 
     @staticmethod
     def _value(a: mpmath.mpf, b: mpmath.mpf, p: mpmath.mpf, q: mpmath.mpf) -> mpmath.mpf:
