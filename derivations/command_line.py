@@ -25,7 +25,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: E402
 from sympy import Expr, Symbol  # noqa: E402
 
-from geometry import DeepLinearNetwork, parse_depth, parse_expression  # noqa: E402
+from geometry import DeepLinearNetwork, ExpressionError, parse_depth, parse_expression  # noqa: E402
 
 __all__ = ["app", "main"]
 
@@ -251,7 +251,9 @@ def _failed(error: Exception) -> int:
     if type(error).__name__ == "Abort":
         _say("interrupted")
         return 130
-    message = " ".join(str(error).split())
+    # The pointer below an expression means nothing on one line.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() != "^"]
+    message = ": ".join(lines) if isinstance(error, ExpressionError) else " ".join(lines)
     if isinstance(error, FlowError):
         _say(message)
         return 1

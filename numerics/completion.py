@@ -20,7 +20,7 @@ from sympy import Expr
 from geometry import DeepLinearNetwork
 
 from .energies import MatrixCompletion
-from .factored import balanced_start
+from .factored import balanced_start, random_generator
 from .flows import Convergence, gradient_flow
 from .trajectory import Trajectory
 
@@ -262,7 +262,7 @@ def hold_out(array: ArrayLike, share: float, seed: int | np.random.Generator = 0
         raise ValueError("array must have at least two observed entries, one to hold out and one to keep")
     count = min(max(round(share * len(places)), 1), len(places) - 1)
     hidden = np.zeros(matrix.shape, dtype=bool)
-    hidden.flat[np.random.default_rng(seed).choice(places, count, replace=False)] = True
+    hidden.flat[random_generator(seed).choice(places, count, replace=False)] = True
     return np.where(hidden, np.nan, matrix), hidden
 
 

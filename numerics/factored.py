@@ -12,7 +12,7 @@ from geometry import DeepLinearNetwork
 
 from .network_kernels import explicit_shape
 
-__all__ = ["FactoredMatrix", "balanced_start", "finite_matrix"]
+__all__ = ["FactoredMatrix", "balanced_start", "finite_matrix", "random_generator"]
 
 Array = NDArray[np.float64]
 
@@ -175,15 +175,29 @@ def balanced_start(
     Raises
     ------
     ValueError
-        If the scale is not positive and finite.
+        If the scale is not positive and finite, or the seed is negative.
     """
     m, n = explicit_shape(network)
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"scale must be positive and finite, not {scale}")
-    generator = np.random.default_rng(seed)
+    generator = random_generator(seed)
     r = network.coframe.rank
     U, V = (_random_orthonormal(side, r, generator) for side in (m, n))
     return FactoredMatrix(U, scale * np.eye(r), V)
+
+
+def random_generator(seed: int | np.random.Generator) -> np.random.Generator:
+    """The generator of a seed, or the generator itself.
+
+    Raises
+    ------
+    ValueError
+        If the seed is neither a non-negative integer nor a Generator.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"seed must be a non-negative integer or a numpy.random.Generator, not {seed!r}") from error
 
 
 def _random_orthonormal(rows: int, columns: int, generator: np.random.Generator) -> Array:

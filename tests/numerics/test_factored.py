@@ -188,3 +188,9 @@ def test_matrices_of_lower_rank() -> None:
 def test_factors_that_do_not_fit(U: Any, S: Any, V: Any, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         FactoredMatrix(U, S, V)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "zero"])
+def test_seeds_that_make_no_sense(seed: Any) -> None:
+    with pytest.raises(ValueError, match="seed must be a non-negative integer"):
+        balanced_start(DeepLinearNetwork(2, (2, 2)), seed=seed)
