@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ class Verification:
                     "name": result.name,
                     "route": result.route,
                     "passed": result.passed,
-                    "figure": result.figure,
+                    # JSON has no infinity, the figure of a check that could not be run.
+                    "figure": result.figure if math.isfinite(result.figure) else None,
                     "bound": result.bound,
                     **({"message": result.message} if result.message else {}),
                 }
@@ -84,7 +86,7 @@ class Verification:
 
     def write(self, path: Path | str, seed: int = 0) -> None:
         """Write verification.json."""
-        Path(path).write_text(json.dumps(self.to_json(seed), indent=2) + "\n", encoding="utf-8")
+        Path(path).write_text(json.dumps(self.to_json(seed), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
