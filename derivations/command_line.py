@@ -37,6 +37,8 @@ app = typer.Typer(
 )
 errors = Console(stderr=True, highlight=False, markup=False)
 
+INTERRUPTED = 130
+
 Depth = Annotated[str, typer.Option(help="An integer, a name such as N for symbolic depth, or oo.")]
 Seed = Annotated[int, typer.Option(help="Of all random numbers.")]
 
@@ -229,9 +231,11 @@ def main(arguments: list[str] | None = None) -> None:
         status = command.main(given, prog_name="dln", standalone_mode=False)
     except KeyboardInterrupt:
         _say("interrupted")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         sys.exit(_failed(error))
+    if status == INTERRUPTED:  # Typer's answer to Ctrl-C
+        _say("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -250,7 +254,7 @@ def _failed(error: Exception) -> int:
         return 2
     if type(error).__name__ == "Abort":
         _say("interrupted")
-        return 130
+        return INTERRUPTED
     # The pointer below an expression means nothing on one line.
     lines = [line.strip() for line in str(error).splitlines() if line.strip() != "^"]
     message = ": ".join(lines) if isinstance(error, ExpressionError) else " ".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sympy import Eq, Symbol, Tuple
@@ -23,7 +23,10 @@ from geometry.spectral_flow import TimeDerivative
 
 
 class _CodePrinter(StrPrinter):
-    """SymPy expressions as Python code over the names that `as_python` defines."""
+    """SymPy expressions as Python code over the names that are defined before it."""
+
+    # Not "_sympystr", with which our functions print themselves for reading.
+    printmethod = "_python_code"
 
     def _print_Symbol(self, symbol: Symbol) -> str:
         return identifier(symbol)
@@ -55,12 +58,18 @@ def as_python(derivation: Derivation) -> str:
     >>> print(as_python(DERIVATIONS["multiplier"](DeepLinearNetwork(2, (2, 2)))).splitlines()[-1])
     result = sigma_k + sigma_l
     """
-    lines = [f"# {derivation.name}: {derivation.network}", HEADER]
-    for symbol in sorted(derivation.result.free_symbols, key=str):
-        kind = "positive" if symbol.is_positive else "real"
-        lines.append(f"{identifier(symbol)} = Symbol({symbol.name!r}, {kind}=True)")
-    lines.append(f"result = {_CodePrinter().doprint(derivation.result)}")
-    return "\n".join(lines)
+    definitions = _symbol_definitions(derivation.result.free_symbols)
+    result = f"result = {_CodePrinter().doprint(derivation.result)}"
+    return "\n".join([f"# {derivation.name}: {derivation.network}", HEADER, *definitions, result])
+
+
+def _symbol_definitions(symbols: Iterable[Symbol]) -> list[str]:
+    """A line of Python code for each symbol."""
+    lines = []
+    for symbol in sorted(symbols, key=str):
+        known = "".join(f", {name}=True" for name in ("integer", "positive", "real") if symbol.assumptions0.get(name))
+        lines.append(f"{identifier(symbol)} = Symbol({symbol.name!r}{known})")
+    return lines
 
 
 def as_json(derivation: Derivation) -> dict[str, Any]:
@@ -95,5 +104,7 @@ def flow_text(equations: Sequence[Eq], output_format: str) -> str:
             [{"lhs": str(e.lhs), "rhs": written(e.rhs), "latex": typeset(e)} for e in equations], indent=2
         )
     if output_format == "python":
-        return f"{HEADER}\nequations = {_CodePrinter().doprint(Tuple(*equations))}"
+        system = Tuple(*equations)
+        code = f"equations = {_CodePrinter().doprint(system)}"
+        return "\n".join([HEADER, *_symbol_definitions(system.free_symbols), code])
     return "\n".join(f"{equation.lhs} = {explicit(equation.rhs)}" for equation in equations)

@@ -26,8 +26,8 @@ def derive(network: DeepLinearNetwork) -> Derivation:
     weight = network.pair_multiplier(a, b)
     left, right = pair_rotation(a, b, (above, below), weight)
     radial = -network.pair_multiplier(a, a) * diagonal
-    multiplier, turn_left, turn_right = Symbol("lambda_kl", positive=True), Symbol("Omega^U_kl"), Symbol("Omega^V_kl")
-    own = Symbol("lambda_kk", positive=True)
+    multiplier, own = (Symbol(f"lambda_{index}", positive=True) for index in ("kl", "kk"))
+    turn_left, turn_right = (Symbol(f"Omega^{side}_kl", real=True) for side in "UV")
     solved_left = multiplier * (b * above + a * below) / (a**2 - b**2)
     solved_right = multiplier * (a * above + b * below) / (a**2 - b**2)
     where = {multiplier: defining_multiplier(network, a, b)}
