@@ -250,6 +250,10 @@ class Kernel:
         call = _call_numpy if self.backend == "numpy" else _call_mpmath
         return call(self._evaluate, values, self._shape)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Code cannot be pickled; it is emitted again, from the expression, where it is needed.
+        return compile_kernel, (self.expression, self.arguments, self.backend)
+
 
 def _call_numpy(evaluate: Callable[..., Sequence[Any]], values: Sequence[Any], shape: tuple[int, ...]) -> Any:
     import numpy as np

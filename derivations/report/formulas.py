@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from sympy import Expr, Symbol, oo
 
 from geometry import DeepLinearNetwork, compile_kernel
+from geometry.backends.numpy_backend import NAMESPACE
 
 from ..derivation import Derivation, typeset
 from ..theorems import DERIVATIONS
@@ -112,17 +114,11 @@ def compile_document(source: Path) -> Path | None:
 def kernel_module(depths: Sequence[int | Expr]) -> str:
     """Python source of the kernels, as they are emitted: multiplier and log volume density, 2 x 2."""
     lines = [
-        '"""Kernels emitted by geometry.compile_kernel for 2 x 2 matrices, one pair a depth.',
-        "",
-        "The functions that they call are those of geometry.backends.numpy_backend.",
-        '"""',
+        '"""Kernels emitted by geometry.compile_kernel for 2 x 2 matrices: functions of floats and NumPy arrays."""',
         "",
         "from numpy import abs, log, sqrt",
         "",
-        "from geometry.backends.numpy_backend import *",
-        "from geometry.backends.numpy_backend import NAMESPACE",
-        "",
-        "globals().update(NAMESPACE)",
+        f"from geometry.backends.numpy_backend import {', '.join(sorted(NAMESPACE))}",
     ]
     for depth in depths:
         network = DeepLinearNetwork(depth, (2, 2))
@@ -131,6 +127,7 @@ def kernel_module(depths: Sequence[int | Expr]) -> str:
             ("log_volume_density", network.log_volume_density()),
         ):
             source = compile_kernel(expression, network.singular_values).source
-            label = f"{name}_depth_{NAMES.get(depth, depth)}"
-            lines += ["", "", source.replace("_lambdifygenerated", label).strip()]
+            source = source.replace("_lambdifygenerated", f"{name}_depth_{NAMES.get(depth, depth)}").strip()
+            # One value, not a list of one, for those who call it by hand.
+            lines += ["", "", re.sub(r"return \[(.*)\]$", r"return \1", source)]
     return "\n".join(lines) + "\n"

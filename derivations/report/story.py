@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from sympy import Expr, Symbol, oo
 
+from geometry import DeepLinearNetwork
 from numerics import Table, write_table
 
 from ..derivation import CheckResult
@@ -116,7 +117,7 @@ def write_report(
 
 def _validated_depths(depths: tuple[Depth, ...]) -> tuple[Depth, ...]:
     for depth in depths:
-        if isinstance(depth, Symbol):
+        if isinstance(DeepLinearNetwork(depth, (1, 1)).depth, Symbol):
             raise ValueError(f"depths of the report must be integers or oo, not {depth}")
     if not depths or len(set(depths)) < len(depths):
         raise ValueError(f"depths must be at least one, each once, not {depths}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -547,3 +548,14 @@ def test_multiplier_of_a_metric_of_ones_own() -> None:
             u, v = mpmath.mpf(x), mpmath.mpf(y)
             exact = 3 * u**3 if u == v else (u**3 - v**3) / (mpmath.log(u) - mpmath.log(v))
         assert ulps(kernel(x, y), exact) <= 8
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mpmath"])
+def test_kernels_survive_pickling(backend: str) -> None:
+    """As arguments of a process pool."""
+    network = DeepLinearNetwork(3, (2, 2))
+    for expression in (network.multiplier(0, 1), Matrix(2, 2, network.multiplier)):
+        kernel = compile_kernel(expression, network.singular_values, backend)
+        copy = pickle.loads(pickle.dumps(kernel))
+        assert str(copy(2.0, 1.0)) == str(kernel(2.0, 1.0))
+        assert copy == kernel
