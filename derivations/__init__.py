@@ -1,6 +1,7 @@
 """Theorems on deep linear networks as chains of checked steps."""
 
-from .derivation import CheckResult, Derivation, DerivationError, Step
+from .derivation import CheckResult, Derivation, DerivationError
+from .step import Step
 from .theorems import DERIVATIONS
 from .verification import Verification, verify
 

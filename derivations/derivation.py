@@ -12,85 +12,30 @@ float      the compiled kernels against the definition in double precision
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath
-from sympy import Expr, Limit, Symbol, Tuple, latex
+from sympy import Expr, Symbol
 
-from geometry import DeepLinearNetwork, compile_kernel, explicit
+from geometry import DeepLinearNetwork
 
-from .definition import ExactPoint, FloatPoint, Point, PrecisePoint
 from .references import Reference
+from .step import Step, typeset, written
 from .step_checks import step_residual
 
-__all__ = [
-    "BOUNDS",
-    "ROUTES",
-    "CheckResult",
-    "Derivation",
-    "DerivationError",
-    "Step",
-    "instances",
-    "typeset",
-    "value_at",
-    "values_at",
-    "written",
-]
+__all__ = ["BOUNDS", "ROUTES", "CheckResult", "Derivation", "DerivationError"]
 
 ROUTES = ("exact", "precise", "float")
 BOUNDS = {"exact": 0.0, "precise": 1e-40, "float": 1e-10}
 """Largest relative error that passes: ten of fifty digits for the determinants and extrapolations;
 in double precision the Gram determinants of the definition are worth ten digits."""
 DIGITS = 50
-POINTS: dict[str, type[Point]] = {"exact": ExactPoint, "precise": PrecisePoint, "float": FloatPoint}
-CHECK_DEPTHS = (1, 2, 3, 5)
-"""The depths at which formulas for symbolic depth are held against the definition."""
 
 
 class DerivationError(ArithmeticError):
     """A check failed: the derivation, the route and the step are named."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """An equality lhs = rhs and the reason for it.
-
-    Attributes
-    ----------
-    lhs, rhs : Expr
-        Both sides in full.
-    reason : str
-    shown : tuple of two Expr, optional
-        Both sides as they are written, with symbols such as λ_12 for longer expressions.
-    where : dict
-        What these symbols stand for.
-    """
-
-    lhs: Expr
-    rhs: Expr
-    reason: str
-    shown: tuple[Expr, Expr] | None = None
-    where: Mapping[Symbol, Expr] = field(default_factory=dict)
-
-    @classmethod
-    def abbreviated(cls, lhs: Expr, rhs: Expr, reason: str, where: Mapping[Symbol, Expr]) -> Step:
-        """A step written with symbols for longer expressions."""
-        values = dict(where)
-        return cls(lhs.xreplace(values), rhs.xreplace(values), reason, (lhs, rhs), values)
-
-    @property
-    def sides(self) -> tuple[Expr, Expr]:
-        """Both sides as they are written."""
-        return self.shown or (self.lhs, self.rhs)
-
-    def latex(self) -> str:
-        """The equality in LaTeX, limits and sums as they stand, means written out."""
-        return " = ".join(typeset(side) for side in self.sides)
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 @dataclass(frozen=True)
@@ -185,58 +130,3 @@ class Derivation:
             lines += [f"     where {symbol} = {written(value)}" for symbol, value in explained.items()]
         lines += ["", f"Result: {written(self.result)}", f"Source: {self.reference}"]
         return "\n".join(lines)
-
-
-def written(expression: Any) -> str:
-    """An expression as text, means written out."""
-    if isinstance(expression, (tuple, Tuple)):
-        return "\n        ".join(written(part) for part in expression)
-    return str(explicit(expression))
-
-
-def typeset(expression: Any) -> str:
-    """An expression in LaTeX, means written out."""
-    if isinstance(expression, (tuple, Tuple)):
-        return r",\quad ".join(typeset(part) for part in expression)
-    if isinstance(expression, Limit):
-        function, variable, _, _ = expression.args
-        return rf"\lim_{{{latex(variable)} \to \infty}} {latex(explicit(function), fold_short_frac=False)}"
-    return latex(explicit(expression))
-
-
-# ------------------------------------------------------------ points at which a result is checked
-
-
-def instances(network: DeepLinearNetwork, route: str) -> list[tuple[DeepLinearNetwork, dict[Symbol, Any], Point]]:
-    """Numeric instances of a network: itself with its symbols replaced, the replacements, and a point.
-
-    A symbolic depth goes through several integers, symbolic sides become small numbers.
-    """
-    replaced: dict[Symbol, Any] = {}
-    sides = []
-    for extra, side in enumerate(network.shape, 1):
-        sides.append(side if isinstance(side, int) else replaced.setdefault(side, network.coframe.rank + extra))
-    depths = CHECK_DEPTHS if isinstance(network.depth, Symbol) else (network.depth,)
-    found = []
-    for depth in depths:
-        values = {**replaced, network.depth: depth} if isinstance(network.depth, Symbol) else dict(replaced)
-        numeric = DeepLinearNetwork(depth, (sides[0], sides[1]), network.rank, network.field, network.rescaled)
-        found.append(
-            (numeric, values, POINTS[route](numeric.depth, (sides[0], sides[1]), network.coframe.rank, seed=7))
-        )
-    return found
-
-
-def value_at(expression: Expr, values: dict[Symbol, Any], route: str) -> Any:
-    """The value of an expression at numbers: exactly, to fifty digits, or by its compiled kernel."""
-    return values_at([expression], values, route)[0]
-
-
-def values_at(expressions: Sequence[Expr], values: dict[Symbol, Any], route: str) -> list[Any]:
-    """The values of several expressions, compiled together."""
-    if route == "exact":
-        return [expression.xreplace(values).doit() for expression in expressions]
-    free = set().union(*(expression.free_symbols for expression in expressions))
-    present = [symbol for symbol in values if symbol in free]
-    kernel = compile_kernel(list(expressions), present, "mpmath" if route == "precise" else "numpy")
-    return list(kernel(*(values[symbol] for symbol in present)))

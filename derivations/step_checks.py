@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -10,8 +10,7 @@ from sympy import Expr, Float, Integer, Limit, Rational, S, Sum, Symbol, exp, ex
 
 from geometry import DeepLinearNetwork, compile_kernel, explicit
 
-if TYPE_CHECKING:
-    from .derivation import Step
+from .step import Step
 
 __all__ = ["step_residual"]
 

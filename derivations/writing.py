@@ -12,7 +12,8 @@ from sympy.printing.str import StrPrinter
 
 from geometry import explicit
 
-from .derivation import Derivation, typeset, written
+from .derivation import Derivation
+from .step import typeset, written
 
 __all__ = ["as_json", "as_python", "flow_text"]
 

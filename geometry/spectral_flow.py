@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sympy import (
     Eq,
@@ -38,12 +38,27 @@ from sympy import (
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
+from .coframe import SingularCoframe
 from .means import explicit
 
-if TYPE_CHECKING:
-    from .network import DeepLinearNetwork
-
 __all__ = ["SpectralFlow", "TimeDerivative", "pair_rotation", "spectral_flow"]
+
+
+class SpectralOperator(Protocol):
+    """What the flow needs of A: the coframe of its matrices, and its multiplier."""
+
+    @property
+    def coframe(self) -> SingularCoframe:
+        """The coframe."""
+        ...
+
+    def multiplier(self, k: int, l: int) -> Expr:
+        """λ_kl."""
+        ...
+
+    def null_multiplier(self, k: int) -> Expr:
+        """λ_k0."""
+        ...
 
 
 class TimeDerivative(Function):
@@ -105,13 +120,13 @@ def pair_rotation(a: Expr, b: Expr, gradient: tuple[Expr, Expr], multiplier: Exp
     return cancelled(solution[left]), cancelled(solution[right])
 
 
-def spectral_flow(network: DeepLinearNetwork, energy: Callable[[Matrix], Expr]) -> SpectralFlow:
+def spectral_flow(network: SpectralOperator, energy: Callable[[Matrix], Expr]) -> SpectralFlow:
     """The spectral ODE of dX/dt = -A_N(∇E(X)), derived for one energy.
 
     Parameters
     ----------
     network : DeepLinearNetwork
-        Over R, with an explicit shape.
+        Or another operator, over R, with an explicit shape.
     energy : callable
         Takes the (m, n) Matrix of the entries of X and returns a scalar expression in them.
 
@@ -127,11 +142,11 @@ def spectral_flow(network: DeepLinearNetwork, energy: Callable[[Matrix], Expr]) 
     >>> flow.equations[0]
     Eq(dsigma_1/dt, -2*sigma_1**2)
     """
-    m, n = network.shape
+    m, n = network.coframe.shape
     if not (isinstance(m, int) and isinstance(n, int)):
-        raise ValueError(f"gradient_flow needs an explicit shape, not {network.shape}")
-    if network.field != "R":
-        raise ValueError(f"gradient_flow is derived over the real field, not over {network.field!r}")
+        raise ValueError(f"gradient_flow needs an explicit shape, not {network.coframe.shape}")
+    if network.coframe.field != "R":
+        raise ValueError(f"gradient_flow is derived over the real field, not over {network.coframe.field!r}")
     entries = Matrix(m, n, lambda i, j: Symbol(f"X_{i + 1}{_comma(m, n)}{j + 1}", real=True))
     value = energy(entries)
     value = value[0, 0] if isinstance(value, MatrixBase) and value.shape == (1, 1) else value
@@ -168,9 +183,9 @@ def _is_spectral(value: Expr, entries: Matrix, ambient: Matrix) -> bool:
     return all(simplify(value.xreplace(flip) - value) == 0 for flip in (first_row, first_column))
 
 
-def _spectral_energy_flow(network: DeepLinearNetwork, entries: Matrix, ambient: Matrix) -> SpectralFlow:
+def _spectral_energy_flow(network: SpectralOperator, entries: Matrix, ambient: Matrix) -> SpectralFlow:
     """The flow of σ alone: for a spectral energy G is diagonal, and can be had at U = I, V = I."""
-    (m, n), r, sigma = entries.shape, len(network.singular_values), network.singular_values
+    (m, n), r, sigma = entries.shape, len(network.coframe.singular_values), network.coframe.singular_values
     diagonal = Matrix(m, n, lambda i, j: sigma[i] if i == j and i < r else 0)
     gradient = ambient.subs(dict(zip(entries, diagonal, strict=True)))[:r, :r]
     equations = tuple(
@@ -180,8 +195,8 @@ def _spectral_energy_flow(network: DeepLinearNetwork, entries: Matrix, ambient: 
     return SpectralFlow(equations, eye(m)[:, :r], eye(n)[:, :r], gradient, zeros(r), zeros(r))
 
 
-def _general_flow(network: DeepLinearNetwork, entries: Matrix, ambient: Matrix) -> SpectralFlow:
-    (m, n), r, sigma = entries.shape, len(network.singular_values), network.singular_values
+def _general_flow(network: SpectralOperator, entries: Matrix, ambient: Matrix) -> SpectralFlow:
+    (m, n), r, sigma = entries.shape, len(network.coframe.singular_values), network.coframe.singular_values
     left, right = _frame("U", m, r), _frame("V", n, r)
     point = left * diag(*sigma) * right.T
     slope = ambient.subs(dict(zip(entries, point, strict=True)))

@@ -14,7 +14,8 @@ from sympy import Expr, Symbol, oo
 from geometry import DeepLinearNetwork, compile_kernel
 from geometry.backends.numpy_backend import NAMESPACE
 
-from ..derivation import Derivation, typeset
+from ..derivation import Derivation
+from ..step import typeset
 from ..theorems import DERIVATIONS
 
 __all__ = ["compile_document", "derivations_for", "kernel_module", "latex_document"]

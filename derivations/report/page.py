@@ -11,8 +11,8 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 
 from geometry import DeepLinearNetwork, explicit
 
-from ..derivation import Step
 from ..mauna_loa import SOURCE
+from ..step import Step
 from ..theorems import DERIVATIONS
 from ..verification import Verification
 from .figures import FIGURES, label

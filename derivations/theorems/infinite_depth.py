@@ -7,9 +7,11 @@ from sympy import Limit, Symbol, Tuple, oo
 
 from geometry import DeepLinearNetwork
 
+from ..check_points import value_at
 from ..definition import FloatPoint, PrecisePoint
-from ..derivation import Derivation, Step, value_at
+from ..derivation import Derivation
 from ..references import COHEN_MENON_VERASZTO
+from ..step import Step
 from .volume_form import limit_exponent, limit_steps
 
 __all__ = ["NAME", "derive"]

@@ -7,8 +7,10 @@ from sympy import Add, Expr, Symbol
 from geometry import DeepLinearNetwork
 from geometry.coframe import CoframeBlock, gram_matrix
 
-from ..derivation import Derivation, Step, instances, value_at
+from ..check_points import instances, value_at
+from ..derivation import Derivation
 from ..references import COHEN_MENON_VERASZTO
+from ..step import Step
 from .multiplier import defining_multiplier, defining_null_multiplier
 
 __all__ = ["NAME", "block_multiplier", "derive", "network_multiplier"]

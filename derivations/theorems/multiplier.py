@@ -12,8 +12,10 @@ from sympy import Expr, Integral, Limit, S, Symbol, exp, expand_log, log, oo, si
 from geometry import DeepLinearNetwork, explicit
 from geometry.multiplier import definition_sum, definition_term, geometric_sum
 
-from ..derivation import Derivation, Step, instances, value_at
+from ..check_points import instances, value_at
+from ..derivation import Derivation
 from ..references import BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG
+from ..step import Step
 
 __all__ = ["NAME", "defining_multiplier", "defining_null_multiplier", "derive"]
 

@@ -9,9 +9,11 @@ from sympy import Eq, Matrix, Symbol, Tuple
 from geometry import DeepLinearNetwork
 from geometry.spectral_flow import TimeDerivative, pair_rotation
 
+from ..check_points import instances, values_at
 from ..definition import FloatPoint, Point
-from ..derivation import Derivation, Step, instances, values_at
+from ..derivation import Derivation
 from ..references import COHEN_MENON_VERASZTO
+from ..step import Step
 from .multiplier import defining_multiplier
 
 __all__ = ["NAME", "derive"]

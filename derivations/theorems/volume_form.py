@@ -11,9 +11,11 @@ from geometry import DeepLinearNetwork
 from geometry.coframe import CoframeBlock, gram_matrix
 from geometry.volume import block_volume_form
 
+from ..check_points import instances, value_at
 from ..definition import FloatPoint
-from ..derivation import Derivation, Step, instances, value_at
+from ..derivation import Derivation
 from ..references import COHEN_MENON_VERASZTO
+from ..step import Step
 from .metric import block_multiplier, network_multiplier
 
 __all__ = ["NAME", "derive", "limit_exponent", "limit_steps"]

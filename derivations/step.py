@@ -1,0 +1,70 @@
+"""One step of a derivation, and how expressions are written in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import Expr, Limit, Symbol, Tuple, latex
+
+from geometry import explicit
+
+__all__ = ["Step", "typeset", "written"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An equality lhs = rhs and the reason for it.
+
+    Attributes
+    ----------
+    lhs, rhs : Expr
+        Both sides in full.
+    reason : str
+    shown : tuple of two Expr, optional
+        Both sides as they are written, with symbols such as λ_12 for longer expressions.
+    where : dict
+        What these symbols stand for.
+    """
+
+    lhs: Expr
+    rhs: Expr
+    reason: str
+    shown: tuple[Expr, Expr] | None = None
+    where: Mapping[Symbol, Expr] = field(default_factory=dict)
+
+    @classmethod
+    def abbreviated(cls, lhs: Expr, rhs: Expr, reason: str, where: Mapping[Symbol, Expr]) -> Step:
+        """A step written with symbols for longer expressions."""
+        values = dict(where)
+        return cls(lhs.xreplace(values), rhs.xreplace(values), reason, (lhs, rhs), values)
+
+    @property
+    def sides(self) -> tuple[Expr, Expr]:
+        """Both sides as they are written."""
+        return self.shown or (self.lhs, self.rhs)
+
+    def latex(self) -> str:
+        """The equality in LaTeX, limits and sums as they stand, means written out."""
+        return " = ".join(typeset(side) for side in self.sides)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+def written(expression: Any) -> str:
+    """An expression as text, means written out."""
+    if isinstance(expression, (tuple, Tuple)):
+        return "\n        ".join(written(part) for part in expression)
+    return str(explicit(expression))
+
+
+def typeset(expression: Any) -> str:
+    """An expression in LaTeX, means written out."""
+    if isinstance(expression, (tuple, Tuple)):
+        return r",\quad ".join(typeset(part) for part in expression)
+    if isinstance(expression, Limit):
+        function, variable, _, _ = expression.args
+        return rf"\lim_{{{latex(variable)} \to \infty}} {latex(explicit(function), fold_short_frac=False)}"
+    return latex(explicit(expression))
