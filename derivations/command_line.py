@@ -6,8 +6,10 @@ interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -72,7 +74,7 @@ def _side(text: str) -> int | Expr:
 
 def _network(depth: str, shape: tuple[str, str], rank: int | None, field: str, rescaled: bool) -> DeepLinearNetwork:
     sides = (_side(shape[0]), _side(shape[1]))
-    return DeepLinearNetwork(parse_depth(depth), sides, rank, field, rescaled)
+    return DeepLinearNetwork(parse_depth(depth), sides, rank, field.upper(), rescaled)
 
 
 @app.callback(invoke_without_command=True)
@@ -139,6 +141,8 @@ def verify(
     """Check theorems by independent routes; exit status 1 when a check fails."""
     from .verification import verify as run
 
+    if json_file is not None and not json_file.parent.is_dir():
+        raise ValueError(f"the folder of {json_file} does not exist; create it first")
     with _progress("verifying") as update:
         table = run(names or None, route or None, progress=update)
     if json_file is not None:
@@ -153,14 +157,26 @@ def complete(
     data: Annotated[Path, typer.Argument(help="A CSV file; empty fields are gaps.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the completed matrix goes, as CSV.")],
     depth: Depth = "3",
-    rank: Annotated[int | None, typer.Option(help="r; min(m, n) unless given.")] = None,
-    held_out: Annotated[float, typer.Option(help="Share of the entries to test on beforehand, such as 0.1.")] = 0.0,
+    rank: Annotated[int | None, typer.Option(help="r; min(m, n) unless given, which is slow above about 50.")] = None,
+    held_out: Annotated[
+        float, typer.Option(help="Share of the entries to test on beforehand, above 0 and below 1.")
+    ] = 0.0,
     scale: Annotated[float, typer.Option(help="The start's singular values, relative to the data.")] = 1e-3,
     rtol: Annotated[float, typer.Option(help="Relative tolerance of each step.")] = 1e-6,
     seed: Seed = 0,
+    header: Annotated[
+        bool | None, typer.Option(help="Whether the first line is a header; found out unless given.")
+    ] = None,
+    labels: Annotated[
+        bool | None, typer.Option(help="Whether the first column is labels; found out unless given.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing output file.")] = False,
 ) -> None:
-    """Fill the gaps of a matrix by a gradient flow from a small start, to convergence."""
+    """Fill the gaps of a matrix by a gradient flow from a small start, to convergence.
+
+    At depth oo a matrix that is not square, or of low --rank, is only fitted within the row and column spaces of the
+    random start: take a finite depth then.
+    """
     from .completing import complete_file
 
     number = parse_depth(depth)
@@ -177,6 +193,8 @@ def complete(
             rtol=rtol,
             seed=seed,
             overwrite=overwrite,
+            header=header,
+            labels=labels,
             progress=update,
         )
     typer.echo(summary)
@@ -211,9 +229,11 @@ def _spread_depths(arguments: list[str]) -> list[str]:
     """Let `--depths 1 2 3` stand for `--depths 1 --depths 2 --depths 3`."""
     spread: list[str] = []
     inside = False
-    for argument in arguments:
+    for index, argument in enumerate(arguments):
         if argument == "--depths":
             inside = True
+            if not arguments[index + 1 :] or arguments[index + 1].startswith("-"):
+                spread.append(argument)  # without a value, which is an error
         elif argument.startswith("-") and not argument[1:].isdecimal():
             inside = False
             spread.append(argument)
@@ -227,6 +247,8 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.showwarning = lambda message, *_, **__: _say(str(message))
     command = typer.main.get_command(app)
     given = _spread_depths(sys.argv[1:] if arguments is None else arguments)
+    with contextlib.suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         status = command.main(given, prog_name="dln", standalone_mode=False)
     except KeyboardInterrupt:
@@ -237,6 +259,11 @@ def main(arguments: list[str] | None = None) -> None:
     if status == INTERRUPTED:  # Typer's answer to Ctrl-C
         _say("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _terminate(*_: object) -> None:
+    """End by an exception, so that what is half-written is removed."""
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _say(message: str) -> None:
@@ -250,7 +277,9 @@ def _failed(error: Exception) -> int:
 
     show = getattr(error, "format_message", None)
     if show is not None:  # the command line itself was off
-        _say(f"{show()}; see dln --help")
+        context = getattr(error, "ctx", None)
+        if show():
+            _say(f"{show().rstrip('.')}; see {context.command_path if context else 'dln'} --help")
         return 2
     if type(error).__name__ == "Abort":
         _say("interrupted")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,9 @@ from sympy import Expr
 from numerics import Completion, Table, complete, hold_out, read_table, root_mean_square, write_table
 
 __all__ = ["complete_file"]
+
+MANY_UNKNOWNS = 4000
+"""From here on a flow takes minutes."""
 
 
 def complete_file(
@@ -24,6 +29,8 @@ def complete_file(
     rtol: float = 1e-6,
     seed: int = 0,
     overwrite: bool = False,
+    header: bool | None = None,
+    labels: bool | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> str:
     """Complete a CSV file and write the result, labels kept; returns a summary.
@@ -38,9 +45,11 @@ def complete_file(
     FileExistsError
         If the output exists and `overwrite` is False.
     """
-    table = read_table(data)
+    table = read_table(data, header=header, labels=labels)
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} exists; choose another name, or --overwrite")
+
+    _warn_of_size(table.values.shape, rank)
 
     def run(values: np.ndarray, what: str) -> Completion:
         if progress is not None:
@@ -51,21 +60,37 @@ def complete_file(
     if held_out:
         lines.append(_held_out_line(table, held_out, seed, run))
     completion = run(table.values, "all entries")
-    write_table(output, Table(completion.filled, table.row_labels, table.column_labels), overwrite=overwrite)
+    write_table(output, replace(table, values=completion.filled), overwrite=overwrite)
     gaps = int(np.isnan(table.values).sum())
+    baseline = root_mean_square((completion.mean - table.values)[~np.isnan(table.values)])
+    found = [name for name, there in (("header", table.column_labels), ("row labels", table.row_labels)) if there]
     statistics = completion.trajectory.statistics
     shown = ", ".join(f"{value:.6g}" for value in completion.singular_values[:8])
     more = ", …" if len(completion.singular_values) > 8 else ""
     return "\n".join(
         [
-            f"{data}: {table.values.shape[0]} x {table.values.shape[1]}, {gaps} gaps filled, written to {output}",
+            f"{data}: {table.values.shape[0]} x {table.values.shape[1]}, {' and '.join(found) or 'no labels'}, "
+            f"{gaps} gaps filled, written to {output}",
             *lines,
             f"mean {completion.mean:.6g} removed; singular values of the rest: {shown}{more}",
-            f"root mean square error on the observed entries: {completion.observed_error:.4g}",
+            f"root mean square error on the observed entries: {completion.observed_error:.4g}; "
+            f"filling in the mean gives {baseline:.4g}",
             f"depth {depth}, seed {seed}, rtol {statistics.rtol:g}, {statistics.steps} steps of {statistics.method}, "
             f"{'converged' if completion.trajectory.converged else 'not converged'}",
         ]
     )
+
+
+def _warn_of_size(shape: tuple[int, ...], rank: int | None) -> None:
+    """The solver's Jacobian is dense: the time of a step goes with the cube of the unknowns."""
+    r = min(shape) if rank is None else rank
+    unknowns = r * r + r * (sum(shape) if (r, r) != shape else 0)
+    if unknowns > MANY_UNKNOWNS:
+        warnings.warn(
+            f"rank {r} of a {shape[0]} x {shape[1]} matrix makes {unknowns} unknowns, which takes long and much "
+            "memory; a low --rank such as 5 is faster",
+            stacklevel=3,
+        )
 
 
 def _held_out_line(table: Table, share: float, seed: int, run: Callable[[np.ndarray, str], Completion]) -> str:

@@ -88,6 +88,9 @@ class DeepLinearNetwork:
     def __post_init__(self) -> None:
         depth = _validated_depth(self.depth)
         coframe = validated_coframe(self.shape, self.rank, self.field)
+        named = {side.name for side in coframe.shape if isinstance(side, Symbol)}
+        if isinstance(depth, Symbol) and depth.name in named:
+            raise ValueError(f"depth and a side of the shape are both called {depth}; rename one of them")
         for name, value in (
             ("depth", depth),
             ("shape", coframe.shape),
@@ -161,6 +164,11 @@ class DeepLinearNetwork:
         """Whether A_N leaves the rank-r manifold, so that the network means its projection: at depth 1."""
         both = self.coframe.left_nullity != 0 and self.coframe.right_nullity != 0
         return both and null_null_multiplier(self.depth) != 0
+
+    @property
+    def keeps_rank(self) -> bool:
+        """Whether no singular value reaches zero in finite time, as λ(σ, σ) vanishes with σ: beyond depth 1."""
+        return null_null_multiplier(self.depth) == 0
 
     def layer_count(self) -> int:
         """The number of layers.

@@ -20,7 +20,7 @@ from sympy import Expr
 from geometry import DeepLinearNetwork
 
 from .energies import MatrixCompletion
-from .factored import balanced_start, random_generator
+from .factored import FactoredMatrix, balanced_start, random_generator
 from .flows import Convergence, gradient_flow
 from .trajectory import Trajectory
 
@@ -140,7 +140,7 @@ def complete(
     scaled = (matrix - mean) / norm
     goal = _goal(until, None if resolution is None else _bound(resolution, norm, int(observed.sum())))
     network = DeepLinearNetwork(depth, (matrix.shape[0], matrix.shape[1]), rank)
-    start = balanced_start(network, scale, seed)
+    start = _oriented(balanced_start(network, scale, seed), network, scaled)
     _warn_of_unobserved(observed)
     energy = MatrixCompletion.from_array(scaled)
     trajectory = gradient_flow(energy, network, start, until=goal, rtol=rtol, progress=progress)
@@ -190,6 +190,21 @@ def _centre_and_norm(matrix: Array, observed: NDArray[np.bool_]) -> tuple[float,
             "fill the gaps with that value, or give more data"
         )
     return mean, norm
+
+
+def _oriented(start: FactoredMatrix, network: DeepLinearNetwork, scaled: Array) -> FactoredMatrix:
+    """The start on the side of det X = 0 that the data lie on: the flow never changes it beyond depth 1.
+
+    Where there are gaps the flow finds a completion on either side.
+    """
+    square = start.shape[0] == start.shape[1] == start.rank
+    if not (square and network.keeps_rank) or np.isnan(scaled).any():
+        return start
+    if np.linalg.slogdet(scaled)[0] * np.linalg.slogdet(start.to_array())[0] >= 0:
+        return start
+    U = start.U.copy()
+    U[:, 0] *= -1
+    return FactoredMatrix(U, start.S, start.V)
 
 
 def _bound(resolution: float, norm: float, observations: int) -> float:

@@ -126,7 +126,7 @@ class FactoredMatrix:
         left, upper = np.linalg.qr(U)
         right, lower = np.linalg.qr(V)
         # QR leaves the signs of the columns open; keep them, so that a trajectory stays continuous.
-        left_sign, right_sign = np.sign(np.diag(upper)), np.sign(np.diag(lower))
+        left_sign, right_sign = (np.where(np.diag(factor) < 0, -1.0, 1.0) for factor in (upper, lower))
         core = (left_sign[:, None] * upper) @ S @ (right_sign[:, None] * lower).T
         return cls(left * left_sign, core, right * right_sign)
 

@@ -11,8 +11,9 @@ encoding       UTF-8, with or without a byte order mark
 **What is a header, and what is a column of labels?**  Text settles it: the first column is labels if a
 field below the first line is text, and the first line is a header if a field of it beyond the labels is.
 Numbers are data, but for one case: three or more whole numbers k, k+1, k+2, … in a row (years, or
-counted rows and columns) head a table whose own numbers are written with decimals.  Other numeric
-labels are not recognized, and the two arguments `header` and `labels` overrule everything.
+counted rows and columns) head a table whose own numbers are written with decimals.  A header
+of text that leaves its first field empty has row labels below it.  Other numeric labels are not
+recognized, and the two arguments `header` and `labels` overrule everything.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class Table:
     resolution : float, optional
         The unit of the last decimal written, 10^(-decimals), as large as the data's rounding; None where no
         number has decimals, since whole numbers may be counts, which are not rounded.
+    corner : str
+        The field above the row labels, beside the column labels.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class Table:
     row_labels: tuple[str, ...] | None = None
     column_labels: tuple[str, ...] | None = None
     resolution: float | None = None
+    corner: str = ""
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values)
@@ -117,7 +121,7 @@ def read_table(path: str | os.PathLike[str], *, header: bool | None = None, labe
     Returns
     -------
     Table
-        Labels without the blanks around them; the field above the row labels is dropped.
+        Labels without the blanks around them.
 
     Raises
     ------
@@ -163,6 +167,7 @@ def read_table(path: str | os.PathLike[str], *, header: bool | None = None, labe
         tuple(rows[0][left:]) if found_header else None,
         # Where it underflows, the numbers are not rounded to any decimal that matters.
         (float(f"1e-{most_decimals}") or None) if most_decimals else None,
+        rows[0][0] if found_header and found_labels else "",
     )
 
 
@@ -226,6 +231,8 @@ def _layout(
     if labels is None and not header:
         # Then the first line has a label too, and it must fit.
         found_labels = _first_column_labels(path, lines, rows)
+    if labels is None and header and rows[0][0] == "":
+        found_labels = True
     return header, found_labels
 
 
@@ -317,12 +324,14 @@ def write_table(
 
 
 def _written(table: Table) -> list[list[str]]:
-    # repr is the shortest text from which the same float is read.
-    rows = [["" if np.isnan(value) else repr(value) for value in row] for row in table.values.tolist()]
+    # repr is the shortest text from which the same float is read; a whole number is one without its ".0" too.
+    rows = [
+        ["" if np.isnan(value) else repr(value).removesuffix(".0") for value in row] for row in table.values.tolist()
+    ]
     if table.row_labels is not None:
         rows = [[label, *row] for label, row in zip(table.row_labels, rows, strict=True)]
     if table.column_labels is not None:
-        rows.insert(0, [*([""] if table.row_labels is not None else []), *table.column_labels])
+        rows.insert(0, [*([table.corner] if table.row_labels is not None else []), *table.column_labels])
     return rows
 
 

@@ -297,6 +297,7 @@ class _Run:
     def _begin(self, coordinates: Array, first_step: float | None = None, end: float = np.inf) -> None:
         self.coordinates = coordinates
         self.initial_drift = self.chart.drift(coordinates)
+        self.orientation = self.chart.orientation(coordinates)
         options: dict[str, Any] = {"rtol": self.rtol, "atol": self.tolerance, "first_step": first_step}
         if self.method in IMPLICIT:
             options["jac"] = self._jacobian
@@ -341,8 +342,12 @@ class _Run:
 
     def _step(self) -> None:
         before = self.solver.nfev
-        with np.errstate(all="ignore"):
-            message = self.solver.step()
+        try:
+            with np.errstate(all="ignore"):
+                message = self.solver.step()
+        except (ValueError, np.linalg.LinAlgError) as error:
+            # From within SciPy, where a trial step overflowed.
+            raise FlowError(f"{self.method} failed: {error}", self.time, self._point()) from error
         self.evaluations += self.solver.nfev - before
         if self.solver.status == "failed" or not np.isfinite(self.solver.y).all():
             self.chart.require_regular(self.time, self.coordinates)
@@ -351,6 +356,18 @@ class _Run:
         self.time, self.coordinates = float(self.solver.t), self.solver.y.copy()
         self.drift = max(self.drift, self.chart.drift(self.coordinates) - self.initial_drift)
         self.chart.require_regular(self.time, self.coordinates)
+        self._require_orientation()
+
+    def _require_orientation(self) -> None:
+        """Raise where a singular value went through zero, which only the rounding of the solver can do."""
+        if self.chart.network.keeps_rank and self.chart.orientation(self.coordinates) != self.orientation:
+            raise FlowError(
+                "a singular value decayed below the tolerances and changed its sign, as the exact flow never does: "
+                "what minimizes the energy has a determinant of the other sign, or lower rank; start on the other side "
+                "(one column of U negated), at a lower rank, or stop earlier with until",
+                self.time,
+                self._point(),
+            )
 
     def _record(self, recorded: list[tuple[float, FactoredMatrix]], waiting: list[float], all_steps: bool) -> None:
         if all_steps:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -174,6 +175,8 @@ def _run(tasks: list[_Task], workers: int, progress: Progress | None) -> list[tu
                     done(futures[future], future.result())
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for process in active_children():
+                    process.terminate()
                 raise
     ordered = [(tasks[index].kind, results[index]) for index in range(len(tasks))]
     flows = sorted((entry for entry in ordered if entry[0] != "check"), key=lambda entry: float(entry[1].depth))

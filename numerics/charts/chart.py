@@ -34,6 +34,7 @@ class Chart(ABC):
     3. `noise(rtol)` is the absolute tolerance below which a coordinate does not matter at the start.
     4. `scale(coordinates)` is the size of the change in each coordinate that matters, for differences.
     5. `drift(coordinates)` is the defect of the invariant that the exact flow keeps.
+    6. `orientation(coordinates)` is the sign that it keeps beyond depth 1.
 
     Parameters
     ----------
@@ -101,6 +102,10 @@ class Chart(ABC):
             columns.append((self.velocity(time, moved) - here) / (moved[index] - coordinates[index]))
             self.difference_evaluations += 1
         return np.array(columns).T
+
+    def orientation(self, coordinates: Array) -> float:
+        """The sign of det S, or of det X in a chart without S, which a flow that keeps the rank keeps; 0 for none."""
+        return 0.0
 
     def require_regular(self, time: float, coordinates: Array) -> None:
         """Raise where the chart is about to become singular; most never are."""

@@ -123,6 +123,10 @@ class FactoredChart(Chart):
         S, U, V = self._split(coordinates)
         return max(float(np.abs(W.T @ W - np.eye(W.shape[1])).max()) for W in (U, V))
 
+    def orientation(self, coordinates: Array) -> float:
+        """The sign of det S."""
+        return float(np.linalg.slogdet(self._split(coordinates)[0])[0])
+
     def realigned(self, coordinates: Array, rtol: float) -> FactoredChart | None:
         """The chart along the singular vectors, where S cannot carry its smallest singular value.
 

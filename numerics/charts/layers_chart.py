@@ -84,6 +84,13 @@ class LayersChart(Chart):
         """The norm of each layer."""
         return np.concatenate([np.full(layer.size, np.linalg.norm(layer)) for layer in self.layers(coordinates)])
 
+    def orientation(self, coordinates: Array) -> float:
+        """The product of the signs of det W_p, for square layers."""
+        layers = self.layers(coordinates)
+        if any(rows != columns for rows, columns in self._shapes):
+            return 0.0
+        return float(np.prod([np.linalg.slogdet(layer)[0] for layer in layers]))
+
     def drift(self, coordinates: Array) -> float:
         """The defect of balancedness max |W_{p+1}ᵀ W_{p+1} - W_p W_pᵀ|."""
         layers = self.layers(coordinates)

@@ -50,6 +50,11 @@ class MatrixChart(Chart):
         """The root mean square entry."""
         return np.full_like(coordinates, np.linalg.norm(coordinates) / np.sqrt(coordinates.size))
 
+    def orientation(self, coordinates: Array) -> float:
+        """The sign of det X, for a square X of full rank."""
+        (m, n), r = self.start.shape, self.start.rank
+        return float(np.linalg.slogdet(coordinates.reshape(m, n))[0]) if m == n == r else 0.0
+
     def drift(self, coordinates: Array) -> float:
         """The distance to the matrices of rank r, relative to the largest singular value."""
         sigma = np.linalg.svd(coordinates.reshape(self.start.shape), compute_uv=False)

@@ -145,6 +145,15 @@ def test_complete_tests_on_held_out_entries(folder: Path, capsys: pytest.Capture
     assert error < mean / 10
 
 
+def test_complete_is_told_what_is_a_label(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "years.csv").write_text("year,a,b\n1990,1,2\n1991,2,\n1992,3,6\n", encoding="utf-8")
+    assert ran("complete", "years.csv", "--labels", "-o", "labelled.csv") == 0
+    assert "3 x 2, header and row labels, 1 gaps filled" in capsys.readouterr().out
+    assert (folder / "labelled.csv").read_text(encoding="utf-8").startswith("year,a,b\n1990,1,2\n1991,2,")
+    assert ran("complete", "years.csv", "--no-labels", "-o", "plain.csv") == 0
+    assert "3 x 3, header, 1 gaps filled" in capsys.readouterr().out
+
+
 def test_complete_keeps_what_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "completed.csv").write_text("precious", encoding="utf-8")
     assert ran("complete", "data.csv", "-o", "completed.csv") == 2
@@ -213,6 +222,9 @@ def test_tables_that_are_refused(name: str, folder: Path, capsys: pytest.Capture
         (("report", "-o", "report", "--depths", 1, 0), "depth"),
         (("report", "-o", "report", "--depths", 1, 1), "once"),
         (("report", "-o", "report", "--depths", "N"), "depths"),
+        (("report", "-o", "report", "--depths"), "requires an argument"),
+        (("verify", "--json", "nowhere/table.json"), "nowhere"),
+        (("derive", "volume-form", "--depth", "N", "--shape", 3, "N", "--rank", 2), "both called N"),
         (("report", "-o", "report", "--seed", -1), "seed"),
         (("report", "-o", "report", "--jobs", 0), "jobs"),
         (("report", "-o", "data.csv"), "data.csv"),

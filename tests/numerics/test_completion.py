@@ -222,3 +222,14 @@ def test_the_resolution_of_the_record_is_reached_at_no_loss():
     matrix = weekly_matrix()[-12:]
     completion = complete(matrix, rank=11, depth=2, resolution=RESOLUTION)
     assert 0.9 * RESOLUTION < completion.observed_error <= RESOLUTION
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_full_matrices_are_fitted_on_either_side_of_the_singular_ones(seed: int, depth: int) -> None:
+    M = np.random.default_rng(seed).normal(size=(4, 4))
+    completion = complete(M, depth=depth, seed=seed)
+    assert completion.trajectory.converged
+    assert completion.observed_error < 1e-5
+    determinants = [np.linalg.slogdet(point.to_array())[0] for point in completion.trajectory.factored]
+    assert depth == 1 or len(set(determinants)) == 1

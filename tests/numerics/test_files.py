@@ -286,3 +286,19 @@ def test_what_cannot_be_written_is_refused(tmp_path, arguments, options, message
     with pytest.raises(ValueError, match=message):
         write_table(tmp_path / "table.csv", *arguments, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_header_with_an_empty_corner_has_row_labels_below(tmp_path: Path) -> None:
+    """As a data frame with its default index is written."""
+    path = tmp_path / "frame.csv"
+    path.write_text(",a,b\n0,1,2\n1,3,\n", encoding="utf-8")
+    table = read_table(path)
+    assert (table.row_labels, table.column_labels, table.corner) == (("0", "1"), ("a", "b"), "")
+    np.testing.assert_array_equal(table.values, [[1, 2], [3, np.nan]])
+
+
+def test_corners_and_whole_numbers_are_kept(tmp_path: Path) -> None:
+    path, copy = tmp_path / "table.csv", tmp_path / "copy.csv"
+    path.write_text("year,a,b\nx,1,2.5\ny,1990,-3\n", encoding="utf-8")
+    write_table(copy, read_table(path))
+    assert copy.read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
