@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath
-from sympy import Expr, Symbol
+from sympy import Expr, Symbol, Tuple
 
 from geometry import DeepLinearNetwork
 
 from .references import Reference
-from .step import Step, typeset, written
+from .step import Step, plain_text, typeset, written
 from .step_checks import step_residual
 
 __all__ = ["BOUNDS", "ROUTES", "CheckResult", "Derivation", "DerivationError"]
@@ -63,6 +63,8 @@ class Derivation:
         In words; formulas in LaTeX between dollar signs.
     steps : tuple of Step
     result : Expr or Tuple
+    subject : tuple of str
+        What the parts of the result are, in LaTeX; "" for an equation.
     reference : Reference
     residual : callable
         (derivation, route) to the largest relative error against the definition.
@@ -73,6 +75,7 @@ class Derivation:
     statement: str
     steps: tuple[Step, ...]
     result: Any
+    subject: tuple[str, ...]
     reference: Reference
     residual: Callable[[Derivation, str], float] = field(repr=False, compare=False)
 
@@ -84,10 +87,12 @@ class Derivation:
         DerivationError
             Naming the step that fails, with its residual.
         ValueError
-            If the route is not "exact", "precise" or "float".
+            If the route is not "exact", "precise" or "float", or the field is not R.
         """
         if route not in ROUTES:
             raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, not {route!r}")
+        if self.network.field != "R":
+            raise ValueError(f"checks compare with real matrices; the field must be 'R', not {self.network.field!r}")
         bound, largest = BOUNDS[route], 0.0
         with mpmath.workdps(DIGITS + 15):
             for number, step in enumerate(self.steps, 1):
@@ -116,17 +121,29 @@ class Derivation:
             lines.append(f"  {left} &= {right} && \\text{{{step.reason}}} \\\\")
             for symbol, value in explained.items():
                 lines.append(f"  &\\quad {typeset(symbol)} = {typeset(value)} \\\\")
-        lines += [r"\end{align*}", r"Hence", rf"\[ {typeset(self.result)}. \]"]
+        lines[-1] = lines[-1].removesuffix(r" \\")
+        lines += [r"\end{align*}", r"Hence"]
+        lines += [rf"\[ {equation} \]" for equation in self.result_latex()]
         return "\n".join(lines)
 
+    def parts(self) -> list[tuple[str, Expr]]:
+        """The parts of the result, each with its subject."""
+        parts = self.result if isinstance(self.result, (tuple, Tuple)) else [self.result]
+        return list(zip(self.subject, parts, strict=True))
+
+    def result_latex(self) -> list[str]:
+        """The parts of the result as equations in LaTeX."""
+        return [f"{subject} = {typeset(part)}" if subject else typeset(part) for subject, part in self.parts()]
+
     def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {typeset(self.result)}$"
+        return "$\\displaystyle " + r",\quad ".join(self.result_latex()) + "$"
 
     def __str__(self) -> str:
-        lines = [f"{self.name}  [{self.network}]", "", self.statement.replace("$", ""), ""]
+        lines = [f"{self.name}  [{self.network}]", "", plain_text(self.statement), ""]
         for number, (step, explained) in enumerate(self.explained_steps(), 1):
             left, right = (written(side) for side in step.sides)
             lines += [f"{number}. {step.reason}", f"     {left}", f"   = {right}"]
             lines += [f"     where {symbol} = {written(value)}" for symbol, value in explained.items()]
-        lines += ["", f"Result: {written(self.result)}", f"Source: {self.reference}"]
+        results = [f"{plain_text(subject)} = " * bool(subject) + written(part) for subject, part in self.parts()]
+        lines += ["", "Result: " + "\n        ".join(results), f"Source: {self.reference}"]
         return "\n".join(lines)

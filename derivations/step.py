@@ -10,7 +10,28 @@ from sympy import Expr, Limit, Symbol, Tuple, latex
 
 from geometry import explicit
 
-__all__ = ["Step", "typeset", "written"]
+__all__ = ["Step", "plain_text", "typeset", "written"]
+
+PLAIN = {
+    r"^{\mathsf T}": "ᵀ",
+    r"\mathcal{A}": "A",
+    r"\langle": "⟨",
+    r"\rangle": "⟩",
+    r"\infty": "∞",
+    r"\nabla": "∇",
+    r"\lambda": "λ",
+    r"\sigma": "σ",
+    r"\Omega": "Ω",
+    r"\sqrt": "√",
+    r"\det": "det",
+    r"\lim": "lim",
+    r"\to": "→",
+    r"\,": " ",
+    "$": "",
+    "{": "",
+    "}": "",
+}
+"""What the LaTeX of statements looks like where there is none."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +72,19 @@ class Step:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def plain_text(latex: str) -> str:
+    r"""A statement without its LaTeX.
+
+    Examples
+    --------
+    >>> plain_text(r"As $N \to \infty$ the multiplier $\lambda_{kl}/N$ has a limit.")
+    'As N → ∞ the multiplier λ_kl/N has a limit.'
+    """
+    for source, text in PLAIN.items():
+        latex = latex.replace(source, text)
+    return latex
 
 
 def written(expression: Any) -> str:

@@ -89,6 +89,7 @@ def as_json(derivation: Derivation) -> dict[str, Any]:
             }
             for step in derivation.steps
         ],
+        "subject": list(derivation.subject),
         "result": written(derivation.result),
         "latex": typeset(derivation.result),
         "reference": str(derivation.reference),
@@ -98,8 +99,8 @@ def as_json(derivation: Derivation) -> dict[str, Any]:
 def flow_text(equations: Sequence[Eq], output_format: str) -> str:
     """The equations of a flow in one of the formats of `dln derive`."""
     if output_format == "latex":
-        rows = [f"  {typeset(equation.lhs)} &= {typeset(equation.rhs)} \\\\" for equation in equations]
-        return "\n".join([r"\begin{align*}", *rows, r"\end{align*}"])
+        rows = [f"  {typeset(equation.lhs)} &= {typeset(equation.rhs)}" for equation in equations]
+        return "\n".join([r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"])
     if output_format == "json":
         return json.dumps(
             [{"lhs": str(e.lhs), "rhs": written(e.rhs), "latex": typeset(e)} for e in equations], indent=2

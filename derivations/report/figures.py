@@ -15,14 +15,15 @@ from sympy import oo
 from ..mauna_loa import YEARS
 from .problems import FlowResult
 
-__all__ = ["FIGURES", "draw"]
+__all__ = ["FIGURES", "draw", "label"]
 
 Array = NDArray[np.float64]
 
 FIGURES = {
-    "singular_values": "Singular values over time, by depth: two stand out, the others stay small.",
+    "singular_values": "The twelve singular values over time, by depth; the two largest in blue.",
     "errors": "Root mean square error on seen and unseen entries, by depth, where the flow stops.",
-    "log_volume": "Log volume density of the metric along the flow, from its first spread of singular values.",
+    "log_volume": "Log volume density along the flow, of the metrics times N, so that depths compare; it is -∞ at the "
+    "start, where all singular values are equal.",
     "record": "The record by years and weeks: the measured weeks, and the gaps filled.",
     "record_line": "The first years of the record with the filled weeks marked.",
 }

@@ -54,11 +54,14 @@ def latex_document(depths: Sequence[int | Expr]) -> str:
     for derivation in derivations_for(N):
         parts += [rf"\subsection{{{_title(derivation.name)}}}", _steps(derivation)]
     null = DERIVATIONS["volume-form"](DeepLinearNetwork(N, (4, 3), 2))
-    parts += [r"\subsection{Volume form with null spaces: $4 \times 3$, rank 2}", rf"\[ {typeset(null.result)} \]"]
+    parts += [
+        r"\subsection{Volume form with null spaces: $4 \times 3$, rank 2}",
+        *(rf"\[ {equation} \]" for equation in null.result_latex()),
+    ]
     for depth in depths:
         parts.append(rf"\section{{Depth ${typeset_depth(depth)}$}}")
         for derivation in derivations_for(depth):
-            body = "\n".join(rf"\[ {typeset(part)} \]" for part in _parts(derivation.result))
+            body = "\n".join(rf"\[ {equation} \]" for equation in derivation.result_latex())
             parts += [rf"\subsection*{{{_title(derivation.name)}}}", body]
     return "\n\n".join([*parts, r"\end{document}", ""])
 
@@ -72,10 +75,6 @@ def _title(name: str) -> str:
     return name.replace("-", " ").capitalize()
 
 
-def _parts(result: Expr) -> Sequence[Expr]:
-    return list(result) if type(result).__name__ == "Tuple" else [result]
-
-
 def _steps(derivation: Derivation) -> str:
     """The steps; long sides one below the other, since they do not fit on one line."""
     lines = [derivation.statement]
@@ -86,7 +85,7 @@ def _steps(derivation: Derivation) -> str:
         rows += [rf"&\text{{where }} {typeset(symbol)} = {typeset(value)}" for symbol, value in explained.items()]
         lines.append("\n".join([r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"]))
     lines.append("Result:")
-    lines += [rf"\[ {typeset(part)} \]" for part in _parts(derivation.result)]
+    lines += [rf"\[ {equation} \]" for equation in derivation.result_latex()]
     lines.append(rf"\emph{{Source: {derivation.reference}.}}")
     return "\n\n".join(lines)
 

@@ -24,10 +24,10 @@ from ..mauna_loa import WEEKS, YEARS, weekly_matrix
 from ..theorems import DERIVATIONS
 from ..verification import Verification, verify
 from .cross_checks import chart_checks, depth_checks
-from .figures import draw
+from .figures import draw, label
 from .formulas import compile_document, kernel_module, latex_document
 from .page import index_page
-from .problems import FlowResult, run_monthly, run_weekly
+from .problems import NO_BETTER_THAN_THE_MEAN, FlowResult, run_monthly, run_weekly
 
 __all__ = ["DEFAULT_DEPTHS", "write_report"]
 
@@ -37,8 +37,6 @@ Progress: TypeAlias = Callable[[str, float], None]
 DEFAULT_DEPTHS: tuple[Depth, ...] = (1, 2, 3, 10, oo)
 WEEKLY_DEPTHS = (2, 3)
 CROSS_CHECK_DEPTHS = (2, 3)
-NO_BETTER_THAN_THE_MEAN = (1,)
-"""Depths without implicit regularization: the unseen entries stay where the start put them."""
 NOT_JUDGED = (2,)
 """Between the two: shown, but the report makes no claim."""
 
@@ -128,21 +126,35 @@ def _validated_depths(depths: tuple[Depth, ...]) -> tuple[Depth, ...]:
 @contextmanager
 def _new_folder(directory: Path, overwrite: bool) -> Iterator[Path]:
     """A folder that takes its name when everything in it is written."""
+    # Links and "." stand for the folder that is meant.
+    directory = Path(os.path.realpath(directory))
     present = directory.exists() and (not directory.is_dir() or any(directory.iterdir()))
     if present and not overwrite:
         raise FileExistsError(f"{directory} exists and is not empty; choose another folder, or --overwrite")
-    if present and not (directory / "verification.json").is_file():
+    if present and not all((directory / name).is_file() for name in ("index.html", "verification.json")):
         raise FileExistsError(f"{directory} holds no earlier report, so --overwrite does not replace it")
     directory.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         yield work
         if directory.exists():
-            shutil.rmtree(directory)
-        work.chmod(0o755)
-        work.rename(directory)
+            _move_into(work, directory)
+        else:
+            work.chmod(0o755)
+            work.rename(directory)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _move_into(work: Path, directory: Path) -> None:
+    """Replace the files of an earlier report one by one; what else is in the folder is the user's."""
+    (directory / "formulas.pdf").unlink(missing_ok=True)  # it may be older than formulas.tex
+    for path in sorted(work.rglob("*")):
+        target = directory / path.relative_to(work)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            os.replace(path, target)
 
 
 def _tasks(depths: tuple[Depth, ...], seed: int) -> list[_Task]:
@@ -189,10 +201,13 @@ def _claims(monthly: Sequence[FlowResult], weekly: Sequence[FlowResult]) -> list
     for result in monthly:
         share = float(result.unseen[-1]) / result.mean_error
         if result.depth in NO_BETTER_THAN_THE_MEAN:
-            name = "square problem, depth 1: no better than the mean (1 - error/mean)"
-            checks.append(_claim(name, 1 - share, 0.05))
+            name = "square problem, depth 1: the unseen entries stay at the mean, |1 - error/mean|"
+            checks.append(_claim(name, abs(1 - share), 0.05))
         elif result.depth not in NOT_JUDGED:
-            checks.append(_claim(f"square problem, depth {result.depth}: error/mean on unseen entries", share, 0.1))
+            name = f"square problem, depth {label(result)}"
+            sigma = result.singular_values[-1]
+            checks.append(_claim(f"{name}: error/mean on unseen entries", share, 0.1))
+            checks.append(_claim(f"{name}: third over second singular value", float(sigma[2] / sigma[1]), 0.25))
     shares = [float(result.unseen[-1]) / result.mean_error for result in weekly]
     checks.append(_claim("weekly record, depth 2 or 3: error/mean on the held-out tenth", min(shares), 1 / 30))
     unfinished = sum(not result.converged for result in (*monthly, *weekly))

@@ -12,7 +12,7 @@ from ..definition import FloatPoint, PrecisePoint
 from ..derivation import Derivation
 from ..references import COHEN_MENON_VERASZTO
 from ..step import Step
-from .volume_form import limit_exponent, limit_steps
+from .volume_form import limit_exponent, limit_steps, limit_subject
 
 __all__ = ["NAME", "derive"]
 
@@ -38,6 +38,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         rf"$N^{{{limit_exponent(network)}}}$ have limits.",
         steps=steps,
         result=Tuple(multiplier, limit.volume_density()),
+        subject=(r"\lim_{N \to \infty} \lambda_{kl}/N", limit_subject(network)),
         reference=COHEN_MENON_VERASZTO.at("Theorem 2"),
         residual=_residual,
     )

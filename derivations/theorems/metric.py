@@ -51,6 +51,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         r"$\langle Z, \mathcal{A}^{-1} Z\rangle$ is block diagonal.",
         steps=tuple(steps),
         result=element,
+        subject=(r"ds^2",),
         reference=COHEN_MENON_VERASZTO.at("section 3"),
         residual=_residual,
     )

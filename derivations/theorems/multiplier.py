@@ -32,6 +32,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         r"$\mathcal{A}(u_k v_l^{\mathsf T}) = \lambda_{kl}\, u_k v_l^{\mathsf T}$.",
         steps=_limits(network, a, b) if network.is_infinitely_deep else _sums(network, a, b),
         result=network.pair_multiplier(a, b),
+        subject=(r"\lambda_{kl}",),
         reference=BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG.at("section 2"),
         residual=_residual,
     )

@@ -22,7 +22,15 @@ NAME = "spectral-flow"
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:
-    """dσ_k/dt and the rotations, solved from the entries of Uᵀ (dX/dt) V."""
+    """dσ_k/dt and the rotations, solved from the entries of Uᵀ (dX/dt) V.
+
+    Raises
+    ------
+    ValueError
+        If the field is not R.
+    """
+    if network.field != "R":
+        raise ValueError(f"the spectral flow is derived over the real field, not over {network.field!r}")
     a, b = (Symbol(f"sigma_{index}", positive=True) for index in "kl")
     above, below, diagonal = (Symbol(f"G_{index}", real=True) for index in ("kl", "lk", "kk"))
     weight = network.pair_multiplier(a, b)
@@ -50,9 +58,11 @@ def derive(network: DeepLinearNetwork) -> Derivation:
     return Derivation(
         name=NAME,
         network=network,
-        statement=r"With $G = U^{\mathsf T} \nabla E(X) V$ the gradient flow moves singular values and vectors by",
+        statement=r"With $G = U^{\mathsf T} \nabla E(X) V$ the gradient flow moves singular values, and turns singular "
+        r"vectors with the velocities $\Omega^U = U^{\mathsf T} dU/dt$ and $\Omega^V = V^{\mathsf T} dV/dt$.",
         steps=steps,
         result=Tuple(*(Eq(name, rate, evaluate=False) for name, rate in zip(names, rates, strict=True))),
+        subject=("", "", ""),
         reference=COHEN_MENON_VERASZTO.at("section 4"),
         residual=_residual,
     )
@@ -82,7 +92,9 @@ def _velocity_error(network: DeepLinearNetwork, values: dict[Symbol, Any], point
     numbers.update({symbols[i, j]: slope[i, j] for i in range(m) for j in range(n)})
     for equation in flow[r:]:
         name = equation.lhs.args[0]
-        letter, i, k = name.name[0], int(name.name[2]) - 1, int(name.name[3]) - 1
+        # U_12, and U_11,2 where an index has two digits.
+        letter, _, indices = name.name.partition("_")
+        i, k = (int(index) - 1 for index in (indices.split(",") if "," in indices else indices))
         numbers[name] = (point.U if letter == "U" else point.V)[i, k]
     rates = values_at([equation.rhs.subs(values) for equation in flow], numbers, route)
     left, right, core, core_rate = point.matrix(m, r), point.matrix(n, r), point.matrix(r, r), point.matrix(r, r)

@@ -18,7 +18,7 @@ from ..references import COHEN_MENON_VERASZTO
 from ..step import Step
 from .metric import block_multiplier, network_multiplier
 
-__all__ = ["NAME", "derive", "limit_exponent", "limit_steps"]
+__all__ = ["NAME", "derive", "limit_exponent", "limit_steps", "limit_subject"]
 
 NAME = "volume-form"
 
@@ -28,9 +28,12 @@ def derive(network: DeepLinearNetwork) -> Derivation:
     return Derivation(
         name=NAME,
         network=network,
-        statement=r"The volume form is the root of the Gram determinant of the coframe, a product over its blocks.",
+        statement="The volume form is the limit of that of finite depth, factor by factor."
+        if network.is_infinitely_deep
+        else "The volume form is the root of the Gram determinant of the coframe, a product over its blocks.",
         steps=limit_steps(network) if network.is_infinitely_deep else _determinant_steps(network),
         result=network.volume_density(),
+        subject=(limit_subject(network) if network.is_infinitely_deep else r"\sqrt{\det g}",),
         reference=COHEN_MENON_VERASZTO.at("Theorem 1"),
         residual=_residual,
     )
@@ -51,13 +54,18 @@ def _determinant_steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
             reason = f"Gram determinant of a {block.kind} block"
             steps.append(Step.abbreviated(determinant, root**2, reason, {name: weight}))
     product = network.volume_density() ** 2
-    steps.append(Step.abbreviated(Mul(*determinants), product, "product over all blocks", weights))
+    steps.append(Step.abbreviated(Mul(*determinants), product, "product over all blocks: the density squared", weights))
     return tuple(steps)
 
 
 def limit_exponent(network: DeepLinearNetwork) -> Expr:
     """β r²/2: the power of N that the volume density decays with."""
     return Integer(network.coframe.dyson_index) * network.coframe.rank**2 / Integer(2)
+
+
+def limit_subject(network: DeepLinearNetwork) -> str:
+    """What the limit is of, in LaTeX."""
+    return rf"\lim_{{N \to \infty}} N^{{{limit_exponent(network)}}} \sqrt{{\det g^N}}"
 
 
 def limit_steps(network: DeepLinearNetwork) -> tuple[Step, ...]:

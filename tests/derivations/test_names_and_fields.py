@@ -23,7 +23,6 @@ def status(*arguments: object) -> int:
     return int(end.value.code or 0)
 
 
-@pytest.mark.xfail(strict=True, reason="command_line.py: depth m and side m are two symbols written alike: m/m is no 1")
 @pytest.mark.parametrize("output_format", ["text", "latex", "python", "json"])
 def test_depth_and_side_of_one_name_are_refused(output_format: str) -> None:
     arguments = ("--depth", "m", "--shape", "m", "n", "--rank", 2, "--format", output_format)
@@ -41,12 +40,7 @@ def test_equal_sides_may_have_one_name() -> None:
         "multiplier",
         "metric",
         "volume-form",
-        pytest.param(
-            "spectral-flow",
-            marks=pytest.mark.xfail(
-                strict=True, reason="spectral_flow.py reads one digit each of the indices in U_11,1"
-            ),
-        ),
+        "spectral-flow",
     ],
 )
 @pytest.mark.parametrize("shape", [(11, 2), (2, 11)])
@@ -54,7 +48,6 @@ def test_indices_of_two_digits(name: str, shape: tuple[int, int]) -> None:
     assert DERIVATIONS[name](DeepLinearNetwork(2, shape, 1)).check("float").passed
 
 
-@pytest.mark.xfail(strict=True, reason="definition.py is real: a true theorem over C or H is reported as wrong")
 @pytest.mark.parametrize("name", ["metric", "volume-form", "infinite-depth"])
 @pytest.mark.parametrize("field", ["C", "H"])
 @pytest.mark.parametrize("depth", [N, 2, oo], ids=str)
@@ -68,7 +61,6 @@ def test_checks_say_that_they_are_over_the_real_field(name: str, field: str, dep
         assert "field" in str(error)  # noqa: PT017 (passing is as good)
 
 
-@pytest.mark.xfail(strict=True, reason="theorems/spectral_flow.py: network.gradient_flow refuses, the theorem does not")
 @pytest.mark.parametrize("field", ["C", "H"])
 def test_the_flow_is_derived_over_the_real_field_only(field: str) -> None:
     with pytest.raises(ValueError, match="real field"):

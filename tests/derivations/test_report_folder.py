@@ -45,7 +45,6 @@ def overwritten(folder: Path) -> None:
         write_report(folder, overwrite=True)
 
 
-@pytest.mark.xfail(strict=True, reason="story.py: any verification.json makes a folder a report, and rmtree takes all")
 def test_a_table_of_dln_verify_is_no_report(tmp_path: Path, runs: list[str]) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
@@ -55,7 +54,6 @@ def test_a_table_of_dln_verify_is_no_report(tmp_path: Path, runs: list[str]) -> 
     assert (folder / "thesis.tex").is_file()
 
 
-@pytest.mark.xfail(strict=True, reason="story.py: rmtree takes what was added to a report along with it")
 def test_what_was_added_to_a_report_stays(tmp_path: Path, runs: list[str]) -> None:
     folder = tmp_path / "report"
     write_report(folder)
@@ -64,9 +62,6 @@ def test_what_was_added_to_a_report_stays(tmp_path: Path, runs: list[str]) -> No
     assert (folder / "notes.txt").is_file()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="story.py: rmtree('.') empties the folder and then fails, the new report included"
-)
 def test_the_working_directory_is_not_emptied(tmp_path: Path, runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     write_report(tmp_path / "report")
     monkeypatch.chdir(tmp_path / "report")
@@ -74,7 +69,6 @@ def test_the_working_directory_is_not_emptied(tmp_path: Path, runs: list[str], m
     assert (tmp_path / "report" / "index.html").is_file()
 
 
-@pytest.mark.xfail(strict=True, reason="story.py: the parent of '.' is '.', so rmtree takes the new report")
 def test_an_empty_working_directory_takes_the_report(
     tmp_path: Path, runs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +77,6 @@ def test_an_empty_working_directory_takes_the_report(
     assert (tmp_path / "index.html").is_file()
 
 
-@pytest.mark.xfail(strict=True, reason="story.py: a link to a folder is refused by rmtree, when all is computed")
 def test_a_link_is_followed_or_refused_before_anything_runs(tmp_path: Path, runs: list[str]) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")

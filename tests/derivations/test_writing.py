@@ -44,7 +44,7 @@ def test_python_code_defines_the_result(name: str, network: DeepLinearNetwork) -
 def test_json_reads_back(name: str) -> None:
     derivation = DERIVATIONS[name](NETWORKS[0])
     content = json.loads(json.dumps(as_json(derivation)))
-    assert set(content) == {"name", "network", "statement", "steps", "result", "latex", "reference"}
+    assert set(content) == {"name", "network", "statement", "steps", "subject", "result", "latex", "reference"}
     assert len(content["steps"]) == len(derivation.steps)
     for written, step in zip(content["steps"], derivation.steps, strict=True):
         assert set(written) == {"lhs", "rhs", "reason", "where", "latex"}
