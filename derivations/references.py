@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ARORA_COHEN_HAZAN", "BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG", "COHEN_MENON_VERASZTO", "Reference"]
+__all__ = [
+    "ARORA_COHEN_HAZAN",
+    "ARORA_COHEN_HU_LUO",
+    "BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG",
+    "BESSE",
+    "BHATIA_JAIN_LIM",
+    "CHEN",
+    "CHEN_KOTWAL_MENON",
+    "COHEN_MENON_VERASZTO",
+    "CONTRERAS_NAHAS_KOTWAL",
+    "FORRESTER",
+    "LINDSEY_MENON",
+    "MENON",
+    "MENON_YU_ENTROPY",
+    "MENON_YU_LANGEVIN",
+    "SHIN_YUN",
+    "Reference",
+]
 
 
 @dataclass(frozen=True)
@@ -40,3 +57,25 @@ ARORA_COHEN_HAZAN = Reference(
     "On the optimization of deep networks: implicit acceleration by overparameterization",
     "arXiv:1802.06509",
 )
+ARORA_COHEN_HU_LUO = Reference(
+    "S. Arora, N. Cohen, W. Hu, Y. Luo", "Implicit regularization in deep matrix factorization", "arXiv:1905.13655"
+)
+MENON = Reference("G. Menon", "The geometry of the deep linear network", "arXiv:2411.09004")
+MENON_YU_ENTROPY = Reference("G. Menon, T. Yu", "An entropy formula for the deep linear network", "arXiv:2509.09088")
+MENON_YU_LANGEVIN = Reference("G. Menon, T. Yu", "Riemannian Langevin equation and conic programs", "arXiv:2302.11653")
+CHEN = Reference("Chen", "Geodesics in the deep linear network", "arXiv:2510.07324")
+CHEN_KOTWAL_MENON = Reference(
+    "Chen, Kotwal, G. Menon", "Entropic regularization in the deep linear network", "arXiv:2512.06137"
+)
+LINDSEY_MENON = Reference(
+    "Lindsey, G. Menon", "Regularization implies balancedness in the deep linear network", "arXiv:2511.01137"
+)
+CONTRERAS_NAHAS_KOTWAL = Reference("Contreras, Nahas, Kotwal", "Entropy over R, C, H", "arXiv:2606.16579")
+SHIN_YUN = Reference("Shin, Yun", "Rank-one convergence", "arXiv:2603.04703")
+BESSE = Reference("A. L. Besse", "Einstein manifolds", "Springer 1987")
+BHATIA_JAIN_LIM = Reference(
+    "R. Bhatia, T. Jain, Y. Lim",
+    "On the Bures-Wasserstein distance between positive definite matrices",
+    "arXiv:1712.01504",
+)
+FORRESTER = Reference("P. J. Forrester", "Log-gases and random matrices", "Princeton University Press 2010")

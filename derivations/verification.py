@@ -17,9 +17,9 @@ from sympy import Symbol, oo
 from geometry import DeepLinearNetwork
 
 from .derivation import BOUNDS, ROUTES, CheckResult, DerivationError
-from .theorems import DERIVATIONS
+from .theorems import DERIVATIONS, THEOREMS
 
-__all__ = ["Verification", "standard_networks", "verify", "versions"]
+__all__ = ["Verification", "standard_networks", "verified_networks", "verify", "versions"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,12 @@ def standard_networks() -> tuple[DeepLinearNetwork, ...]:
         DeepLinearNetwork(oo, (3, 3)),
         DeepLinearNetwork(oo, (3, 2), 2),
     )
+
+
+def verified_networks(name: str) -> tuple[DeepLinearNetwork, ...]:
+    """The networks on which one theorem is verified."""
+    own = getattr(THEOREMS[name], "networks", None)
+    return standard_networks() if own is None else own()
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def verify(
     routes : sequence of str, optional
         Of "exact", "precise", "float"; all of them unless given.
     networks : sequence of DeepLinearNetwork, optional
-        `standard_networks()` unless given.
+        Those that each theorem names, else `standard_networks()`, unless given.
     progress : callable, optional
         Called with the name of each check and the share done.
 
@@ -137,8 +143,12 @@ def verify(
         for name in given:
             if name not in known:
                 raise ValueError(f"unknown {kind} {name!r}; there are {', '.join(known)}")
-    networks = standard_networks() if networks is None else tuple(networks)
-    jobs = [(name, network, route) for name in names for network in networks for route in routes]
+    jobs = [
+        (name, network, route)
+        for name in names
+        for network in (verified_networks(name) if networks is None else networks)
+        for route in routes
+    ]
     results = []
     for number, (name, network, route) in enumerate(jobs):
         if name == "metric" and network.freezes_spaces:

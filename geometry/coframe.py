@@ -25,21 +25,41 @@ Source: Cohen, Menon, Veraszto, arXiv 2210.12497, section 3.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
-from sympy import Expr, Integer, Matrix, Symbol, diff, sympify, zeros
+from sympy import Add, Expr, Function, Integer, Matrix, Mul, Symbol, diff, sympify, zeros
 from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
 
-__all__ = ["DYSON_INDEX", "CoframeBlock", "OneForm", "SingularCoframe"]
+from .indexed import (
+    IndexedProduct,
+    IndexedSum,
+    SingularValue,
+    SingularValues,
+    explicit_singular_value,
+    index_symbols,
+    tuple_count,
+)
+
+__all__ = [
+    "DYSON_INDEX",
+    "CoframeBlock",
+    "OneForm",
+    "SingularCoframe",
+    "generic_singular_value",
+    "gram_matrix",
+    "indexed",
+    "one_form",
+]
 
 DYSON_INDEX = {"R": 1, "C": 2, "H": 4}
 """The Dyson index β, the real dimension of each field."""
 
-Entry = tuple[int | None, int | None]
+Entry = tuple[int | Symbol | None, int | Symbol | None]
 """Row and column of an entry in the completed singular basis; None is a null direction."""
 
 
@@ -51,8 +71,8 @@ class CoframeBlock:
     ----------
     kind : str
         "radial", "phase", "pair", "left" or "right".
-    indices : tuple of int
-        The singular values involved, from 0.
+    indices : tuple of int or Symbol
+        The singular values involved, from 0; for a symbolic rank the index symbols k and l of a generic block.
     forms : tuple of OneForm
         The one-forms.
     velocity : dict
@@ -62,7 +82,7 @@ class CoframeBlock:
     """
 
     kind: Literal["radial", "phase", "pair", "left", "right"]
-    indices: tuple[int, ...]
+    indices: tuple[int | Symbol, ...]
     forms: tuple[OneForm, ...]
     velocity: dict[Entry, Expr]
     multiplicity: Expr
@@ -76,8 +96,9 @@ class SingularCoframe:
     ----------
     shape : pair of int or Expr
         m and n; symbols are allowed.
-    rank : int
-        r, explicit.
+    rank : int or Symbol
+        r.  For a symbol the blocks are generic ones, in the singular values sigma_k and sigma_l, and sums and
+        products over them stay unevaluated until `doit`.
     field : {"R", "C", "H"}
         The field of the matrix entries.
 
@@ -93,26 +114,78 @@ class SingularCoframe:
     """
 
     shape: tuple[int | Expr, int | Expr]
-    rank: int
+    rank: int | Expr
     field: str = "R"
 
-    @cached_property
-    def singular_values(self) -> tuple[Symbol, ...]:
-        """The symbols (σ_1, …, σ_r), positive and in decreasing order."""
-        return tuple(Symbol(f"sigma_{k + 1}", positive=True) for k in range(self.rank))
+    @property
+    def has_explicit_rank(self) -> bool:
+        """Whether the rank is a number."""
+        return isinstance(self.rank, int)
 
-    def singular_value(self, index: int) -> Symbol:
-        """The symbol at an index from 0.
+    @cached_property
+    def singular_values(self) -> tuple[Symbol, ...] | SingularValues:
+        """The symbols (σ_1, …, σ_r), positive and in decreasing order; indexed only, for a symbolic rank."""
+        if not isinstance(self.rank, int):
+            return SingularValues(self.rank)
+        return tuple(explicit_singular_value(k + 1) for k in range(self.rank))
+
+    def singular_value(self, index: int | Symbol) -> Symbol:
+        """The symbol at an index from 0; for a symbolic rank also at an index symbol such as k.
 
         Raises
         ------
         IndexError
             If the index is not in 0 … r-1.
         """
+        if isinstance(index, Symbol) and not self.has_explicit_rank:
+            return generic_singular_value(index)
         position = operator.index(index)
-        if not 0 <= position < self.rank:
-            raise IndexError(f"index of a singular value must be in 0 … {self.rank - 1}, not {index}")
-        return self.singular_values[position]
+        if position < 0 or (isinstance(self.rank, int) and position >= self.rank):
+            raise IndexError(f"index of a singular value must be in 0 … {sympify(self.rank) - 1}, not {index}")
+        return explicit_singular_value(position + 1)
+
+    def index_groups(self, size: int) -> list[tuple[int | Symbol, ...]]:
+        """The tuples k < l < … of indices from 0; for a symbolic rank the one generic tuple of index symbols."""
+        if isinstance(self.rank, int):
+            return list(combinations(range(self.rank), size))
+        return [index_symbols(size)]
+
+    def sum_over(self, size: int, function: Callable[..., Expr]) -> Expr:
+        """Σ f(σ_k, σ_l, …) over all tuples k < l < … of `size` indices.
+
+        The function is called once, on generic singular values, and has to be symmetric where `size` is above 1.
+
+        Examples
+        --------
+        >>> SingularCoframe((2, 2), 2).sum_over(1, lambda a: a**2)
+        sigma_1**2 + sigma_2**2
+        """
+        generic = function(*map(generic_singular_value, index_symbols(size)))
+        if not isinstance(self.rank, int):
+            return IndexedSum(indexed(generic), index_symbols(size), self.rank)
+        return Add(*(self._at(generic, group) for group in self.index_groups(size)))
+
+    def product_over(self, size: int, function: Callable[..., Expr]) -> Expr:
+        """Π f(σ_k, σ_l, …) over all tuples k < l < … of `size` indices; see `sum_over`."""
+        generic = function(*map(generic_singular_value, index_symbols(size)))
+        if not isinstance(self.rank, int):
+            return IndexedProduct(indexed(generic), index_symbols(size), self.rank)
+        return Mul(*(self._at(generic, group) for group in self.index_groups(size)))
+
+    def over_block(self, block: CoframeBlock, over: type[Expr], expression: Expr) -> Expr:
+        """A block's term itself; for a generic block the sum or product (`over`) over its indices."""
+        if self.has_explicit_rank:
+            return expression
+        return over(indexed(expression), block.indices, self.rank)
+
+    def renaming(self, model: CoframeBlock, block: CoframeBlock) -> dict[Symbol, Symbol]:
+        """The singular values of one block as those of another of its kind."""
+        return dict(zip(map(self.singular_value, model.indices), map(self.singular_value, block.indices), strict=True))
+
+    def _at(self, generic: Expr, group: tuple[int | Symbol, ...]) -> Expr:
+        """An expression in sigma_k, sigma_l, … at explicit indices."""
+        names = map(generic_singular_value, index_symbols(len(group)))
+        return generic.xreplace(dict(zip(names, map(self.singular_value, group), strict=True)))
 
     @property
     def dyson_index(self) -> int:
@@ -137,52 +210,118 @@ class SingularCoframe:
     @property
     def dimension(self) -> Expr:
         """The real dimension β r (m + n - r) of the manifold of rank-r matrices."""
-        return sum((block.multiplicity * len(block.forms) for block in self.blocks()), Integer(0))
+        counts = (
+            block.multiplicity * len(block.forms) * (1 if self.has_explicit_rank else self.count(len(block.indices)))
+            for block in self.blocks()
+        )
+        return sum(counts, Integer(0))
+
+    def count(self, size: int) -> Expr:
+        """How many tuples k < l < … of `size` indices there are."""
+        return tuple_count(sympify(self.rank), size)
 
     def blocks(self) -> Iterator[CoframeBlock]:
-        """The blocks that occur, in the order of the table above."""
+        """The blocks that occur, in the order of the table above; for a symbolic rank a generic one of each kind."""
         beta = Integer(self.dyson_index)
-        for kind, groups, multiplicity in (
-            ("radial", [(k,) for k in range(self.rank)], Integer(1)),
-            ("phase", [(k,) for k in range(self.rank)], beta - 1),
-            ("pair", list(combinations(range(self.rank), 2)), beta),
-            ("left", [(k,) for k in range(self.rank)], beta * self.left_nullity),
-            ("right", [(k,) for k in range(self.rank)], beta * self.right_nullity),
+        for kind, size, multiplicity in (
+            ("radial", 1, Integer(1)),
+            ("phase", 1, beta - 1),
+            ("pair", 2, beta),
+            ("left", 1, beta * self.left_nullity),
+            ("right", 1, beta * self.right_nullity),
         ):
             if multiplicity != 0:
-                for indices in groups:
-                    yield _block(kind, indices, self.singular_values, multiplicity)
+                for indices in self.index_groups(size):
+                    yield _block(kind, indices, tuple(map(self.singular_value, indices)), multiplicity)
 
 
 class OneForm(Symbol):
     """A one-form of the coframe: a real symbol; dσ prints as a differential."""
 
     def _latex(self, printer: LatexPrinter) -> str:
-        if self.name.startswith("d"):
-            return f"d{printer._print(Symbol(self.name[1:]))}"
-        return str(printer._print(Symbol(self.name)))
+        return _form_latex(self.name, printer)
 
 
-def _form_name(kind: str, label: str) -> str:
-    return {"radial": f"dsigma_{label}", "phase": f"phi_{label}", "left": f"A_{label}", "right": f"B_{label}"}[kind]
+class IndexedForm(Function):
+    """A one-form with symbolic indices, such as A_k: the `OneForm` of that name once its indices are integers."""
+
+    @classmethod
+    def eval(cls, letter: Symbol, *indices: Expr) -> Expr | None:
+        if all(isinstance(index, Integer) for index in indices):
+            return one_form(letter.name, tuple(indices))
+        return None
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    @property
+    def _name(self) -> str:
+        return f"{self.args[0]}_{''.join(map(str, self.args[1:]))}"
+
+    def _sympystr(self, printer: StrPrinter) -> str:
+        return self._name
+
+    def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
+        text = _form_latex(self._name, printer)
+        return text if exp is None else rf"{{{text}}}^{{{exp}}}"
 
 
-def _block(kind: str, indices: tuple[int, ...], sigma: tuple[Symbol, ...], multiplicity: Expr) -> CoframeBlock:
+def _form_latex(name: str, printer: LatexPrinter) -> str:
+    if name.startswith("d"):
+        return f"d{printer._print(Symbol(name[1:]))}"
+    return str(printer._print(Symbol(name)))
+
+
+FORM_LETTERS = {
+    "radial": ("dsigma",),
+    "phase": ("phi",),
+    "pair": ("Omega^U", "Omega^V"),
+    "left": ("A",),
+    "right": ("B",),
+}
+"""What the one-forms of each kind of block are called."""
+
+
+def one_form(letter: str, labels: tuple[Any, ...]) -> OneForm:
+    """The one-form with a letter and its indices, counted from 1."""
+    comma = "," if any(len(str(label)) > 1 for label in labels) else ""
+    return OneForm(f"{letter}_{comma.join(map(str, labels))}", real=True)
+
+
+def generic_singular_value(index: Symbol) -> Symbol:
+    """The symbol sigma_k of a generic index k, positive: what generic blocks are written in."""
+    return Symbol(f"sigma_{index.name}", positive=True)
+
+
+def indexed(expression: Expr) -> Expr:
+    """An expression in generic singular values and forms as one that knows their indices.
+
+    It can then be summed over them: sigma_k becomes `SingularValue(k)`, A_k `IndexedForm(A, k)`.
+    """
+    (k, l, *_) = every = index_symbols(4)
+    replaced: dict[Expr, Expr] = {generic_singular_value(index): SingularValue(index) for index in every}
+    for letters in FORM_LETTERS.values():
+        for letter in letters:
+            for group in ((k,), (l,), (k, l)):
+                replaced[one_form(letter, group)] = IndexedForm(Symbol(letter), *group)
+    return expression.xreplace(replaced)
+
+
+def _block(kind: str, indices: tuple[int | Symbol, ...], sigma: tuple[Symbol, ...], multiplicity: Expr) -> CoframeBlock:
     """The velocity Ω^U Σ + dΣ - Σ Ω^V (and A Σ, Σ Bᵀ) restricted to a block's forms."""
     velocity: dict[Entry, Expr]
-    forms: tuple[OneForm, ...]
+    labels = tuple(index if isinstance(index, Symbol) else index + 1 for index in indices)
+    forms = tuple(one_form(letter, labels) for letter in FORM_LETTERS[kind])
     if kind == "pair":
         (k, l) = indices
-        forms = tuple(OneForm(f"Omega^{side}_{k + 1}{l + 1}", real=True) for side in "UV")
         left, right = (Matrix([[0, form], [-form, 0]]) for form in forms)
-        diagonal = Matrix([[sigma[k], 0], [0, sigma[l]]])
+        diagonal = Matrix([[sigma[0], 0], [0, sigma[1]]])
         moved = left * diagonal - diagonal * right
         velocity = {(k, l): moved[0, 1], (l, k): moved[1, 0]}
     else:
         (k,) = indices
-        forms = (OneForm(_form_name(kind, str(k + 1)), real=True),)
         entry: Entry = {"left": (None, k), "right": (k, None)}.get(kind, (k, k))
-        velocity = {entry: forms[0] if kind == "radial" else sigma[k] * forms[0]}
+        velocity = {entry: forms[0] if kind == "radial" else sigma[0] * forms[0]}
     return CoframeBlock(kind, indices, forms, velocity, multiplicity)  # type: ignore[arg-type]
 
 

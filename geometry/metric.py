@@ -13,12 +13,14 @@ Source: Cohen, Menon, Veraszto, arXiv 2210.12497, section 3.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any
 
-from sympy import Add, Dummy, Expr, Rational, S, Symbol, limit, oo, sympify, zoo
+from sympy import Add, Dummy, Eq, Expr, Matrix, Rational, S, Symbol, limit, oo, sympify, zoo
 
-from .coframe import DYSON_INDEX, CoframeBlock, SingularCoframe, gram_matrix
+from .coframe import DYSON_INDEX, CoframeBlock, SingularCoframe, gram_matrix, indexed
+from .indexed import IndexedProduct, IndexedSum, SingularValues, index_symbols
 from .means import explicit, recognize_means
 from .volume import VolumeForm, block_volume_form
 
@@ -27,13 +29,13 @@ __all__ = ["SpectralMetric", "validated_coframe"]
 Multiplier = Callable[[Expr, Expr], Expr]
 
 
-def validated_coframe(shape: tuple[int | Expr, int | Expr], rank: int | None, field: str) -> SingularCoframe:
+def validated_coframe(shape: tuple[int | Expr, int | Expr], rank: int | Expr | None, field: str) -> SingularCoframe:
     """The coframe for a shape, rank and field that make sense.
 
     Raises
     ------
     ValueError
-        If a side is no positive integer (or integer symbol), the rank is not between 1 and
+        If a side or the rank is no positive integer (or integer symbol), the rank is not between 1 and
         min(shape), or the field is not "R", "C" or "H".
     """
     if field not in DYSON_INDEX:
@@ -44,20 +46,31 @@ def validated_coframe(shape: tuple[int | Expr, int | Expr], rank: int | None, fi
         raise ValueError(f"shape must be a pair of integers (m, n), not {shape!r}") from error
     if len(sides) != 2:
         raise ValueError(f"shape must be a pair (m, n), not {shape!r}")
+    validated_rank = _rank(rank, (sides[0], sides[1]))
+    return SingularCoframe((sides[0], sides[1]), validated_rank, field)
+
+
+def _rank(rank: int | Expr | None, sides: tuple[int | Expr, int | Expr]) -> int | Expr:
     explicit_sides = [side for side in sides if isinstance(side, int)]
     if rank is None:
+        if sides[0] == sides[1]:
+            return sides[0]
         if len(explicit_sides) < 2:
-            raise ValueError(f"rank must be given as an integer for the symbolic shape {shape}")
-        rank = min(explicit_sides)
+            raise ValueError(f"rank must be given for the symbolic shape {sides}")
+        return min(explicit_sides)
+    if isinstance(rank, Symbol):
+        if rank.is_integer is False or rank.is_positive is False:
+            raise ValueError(f"a symbolic rank must be a positive integer symbol, not {rank}")
+        return rank
     try:
         if isinstance(rank, bool):
             raise TypeError("a bool is no rank")
-        rank = operator.index(rank)
+        value = operator.index(rank)
     except TypeError as error:
-        raise ValueError(f"rank must be an integer, not {rank!r}") from error
-    if rank < 1 or any(rank > side for side in explicit_sides):
-        raise ValueError(f"rank must be between 1 and min(shape) for shape {shape}, not {rank}")
-    return SingularCoframe((sides[0], sides[1]), rank, field)
+        raise ValueError(f"rank must be an integer or an integer symbol, not {rank!r}") from error
+    if value < 1 or any(value > side for side in explicit_sides):
+        raise ValueError(f"rank must be between 1 and min(shape) for shape {sides}, not {value}")
+    return value
 
 
 def _side(side: int | Expr) -> int | Expr:
@@ -80,8 +93,8 @@ class SpectralMetric:
     ----------
     shape : pair of int or Symbol
         m and n.
-    rank : int, optional
-        r; min(shape) unless given.
+    rank : int or Symbol, optional
+        r; min(shape) unless given.  For a symbol, formulas have sums and products over its indices.
     multiplier : callable
         λ(a, b), symmetric and positive; takes and returns SymPy expressions.
     field : {"R", "C", "H"}
@@ -107,7 +120,7 @@ class SpectralMetric:
     def __init__(
         self,
         shape: tuple[int | Expr, int | Expr],
-        rank: int | None = None,
+        rank: int | Expr | None = None,
         multiplier: Multiplier = lambda a, b: sympify(1),
         field: str = "R",
         null_multiplier: Callable[[Expr], Expr] | None = None,
@@ -156,7 +169,7 @@ class SpectralMetric:
         return self.coframe.shape
 
     @property
-    def rank(self) -> int:
+    def rank(self) -> int | Expr:
         """The rank r."""
         return self.coframe.rank
 
@@ -171,7 +184,7 @@ class SpectralMetric:
         return self.coframe.dimension
 
     @property
-    def singular_values(self) -> tuple[Symbol, ...]:
+    def singular_values(self) -> tuple[Symbol, ...] | SingularValues:
         """The symbols (σ_1, …, σ_r), positive and decreasing."""
         return self.coframe.singular_values
 
@@ -180,18 +193,25 @@ class SpectralMetric:
         """The one-forms of the coframe, block by block; A_k and B_k stand for whole columns."""
         return tuple(form for block in self.coframe.blocks() for form in block.forms)
 
-    def multiplier(self, k: int, l: int) -> Expr:
-        """λ(σ_k, σ_l), indices from 0."""
-        first, second = self.coframe.singular_value(k), self.coframe.singular_value(l)
-        if first == second:
-            return self._diagonal.xreplace({self._a: first})
-        return self._pair.xreplace({self._a: first, self._b: second})
+    def multiplier(self, k: int | Symbol, l: int | Symbol) -> Expr:
+        """λ(σ_k, σ_l), indices from 0; for a symbolic rank also index symbols such as k and l."""
+        return self.pair_multiplier(self.coframe.singular_value(k), self.coframe.singular_value(l))
 
-    def null_multiplier(self, k: int) -> Expr:
+    def pair_multiplier(self, a: Expr, b: Expr) -> Expr:
+        """λ(a, b), for any two positive singular values."""
+        if a == b:
+            return self._diagonal.xreplace({self._a: sympify(a)})
+        return self._pair.xreplace({self._a: sympify(a), self._b: sympify(b)})
+
+    def null_multiplier(self, k: int | Symbol) -> Expr:
         """λ(σ_k, 0), against the null spaces."""
-        return self._null.xreplace({self._a: self.coframe.singular_value(k)})
+        return self.pair_null_multiplier(self.coframe.singular_value(k))
 
-    def _block_multiplier(self, block: CoframeBlock) -> Expr:
+    def pair_null_multiplier(self, a: Expr) -> Expr:
+        """λ(a, 0), for any positive singular value."""
+        return self._null.xreplace({self._a: sympify(a)})
+
+    def block_multiplier(self, block: CoframeBlock) -> Expr:
         """The multiplier of the entries that a block moves."""
         if block.kind in ("left", "right"):
             return self.null_multiplier(block.indices[0])
@@ -207,21 +227,44 @@ class SpectralMetric:
         for block in self.coframe.blocks():
             gram = gram_matrix(block)
             quadratic = Add(*(gram[i, j] * v * w for i, v in enumerate(block.forms) for j, w in enumerate(block.forms)))
-            terms.append(quadratic / self._block_multiplier(block))
+            terms.append(self.coframe.over_block(block, IndexedSum, quadratic / self.block_multiplier(block)))
         return Add(*terms)
 
     @cached_property
     def volume_form(self) -> VolumeForm:
         """√det g as a product of factors; blocks of one kind differ in their singular values only."""
         factors: list[tuple[Expr, Expr]] = []
-        first: dict[str, tuple[tuple[int, ...], VolumeForm]] = {}
-        sigma = self.singular_values
+        first: dict[str, tuple[CoframeBlock, VolumeForm]] = {}
         for block in self.coframe.blocks():
             if block.kind not in first:
-                first[block.kind] = block.indices, block_volume_form(block, self._block_multiplier(block))
-            indices, form = first[block.kind]
-            factors += form.renamed({sigma[i]: sigma[j] for i, j in zip(indices, block.indices, strict=True)}).factors
+                first[block.kind] = block, block_volume_form(block, self.block_multiplier(block))
+            model, form = first[block.kind]
+            factors += self._block_factors(block, form.renamed(self.coframe.renaming(model, block)))
         return VolumeForm.product(factors)
+
+    def _block_factors(self, block: CoframeBlock, form: VolumeForm) -> Iterator[tuple[Expr, Expr]]:
+        """The factors that a block brings in; for a generic block the products over its indices.
+
+        In one of the two singular values of a pair the product over all pairs is one over single indices, each of
+        which is in r - 1 pairs, half of them for each of the two.
+        """
+        if self.coframe.has_explicit_rank:
+            yield from form.factors
+            return
+        values = dict(zip(map(self.coframe.singular_value, block.indices), block.indices, strict=True))
+        for base, exponent in form.factors:
+            involved = base.free_symbols & set(values)
+            if not involved:
+                yield base, exponent * self.coframe.count(len(values))
+            elif len(involved) == len(values):
+                yield self.coframe.over_block(block, IndexedProduct, base), exponent
+            else:
+                (one,) = involved
+                single = base.xreplace({one: self.coframe.singular_value(index_symbols(1)[0])})
+                yield (
+                    IndexedProduct(indexed(single), index_symbols(1), self.rank),
+                    exponent * (sympify(self.rank) - 1) / 2,
+                )
 
     def volume_density(self) -> Expr:
         """√det g with respect to the coframe, the root of its Gram determinant."""
@@ -230,3 +273,47 @@ class SpectralMetric:
     def log_volume_density(self) -> Expr:
         """The logarithm of the volume density, as the sum of the logarithms of its factors."""
         return self.volume_form.log_density()
+
+    # The rest of the geometry, each part in a module of its own that is imported when it is asked for.
+
+    def scalar_curvature(self) -> Expr:
+        """The scalar curvature; spheres are positive.  See `geometry.curvature.scalar_curvature`."""
+        from .curvature import scalar_curvature
+
+        return scalar_curvature(self)
+
+    def ricci_curvature(self) -> Matrix:
+        """The Ricci tensor in the frame dual to `forms`.  See `geometry.curvature.ricci_curvature`."""
+        from .curvature import ricci_curvature
+
+        return ricci_curvature(self)
+
+    def riemann_curvature(self, a: Any, b: Any, c: Any, d: Any) -> Expr:
+        """<R(a, b) c, d>, with the sign for which <R(a, b) b, a> is positive on spheres.  See `geometry.riemann`."""
+        from .riemann import riemann_curvature
+
+        return riemann_curvature(self, a, b, c, d)
+
+    def sectional_curvature(self, a: Any, b: Any) -> Expr:
+        """The curvature of the plane of two tangent vectors.  See `geometry.riemann.sectional_curvature`."""
+        from .riemann import sectional_curvature
+
+        return sectional_curvature(self, a, b)
+
+    def christoffel_symbols(self) -> dict[tuple[Symbol, Symbol, Symbol], Expr]:
+        """The coefficients of the connection in the coframe.  See `geometry.connection.christoffel_symbols`."""
+        from .connection import christoffel_symbols
+
+        return christoffel_symbols(self)
+
+    def geodesic_equations(self) -> tuple[Eq, ...]:
+        """The geodesic equations in the coframe.  See `geometry.geodesics.geodesic_equations`."""
+        from .geodesics import geodesic_equations
+
+        return geodesic_equations(self)
+
+    def laplacian(self, function: Expr) -> Expr:
+        """The Laplace-Beltrami operator on a function of the singular values.  See `geometry.laplacian.laplacian`."""
+        from .laplacian import laplacian
+
+        return laplacian(self, function)

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Eq, Expr, Integer, Matrix, Symbol, oo, sympify
+from sympy import Eq, Expr, Integer, Matrix, Symbol, expand, oo, sympify
 
 from .coframe import SingularCoframe
+from .indexed import SingularValues
 from .metric import SpectralMetric, validated_coframe
 from .multiplier import multiplier, null_multiplier, null_null_multiplier
 from .volume import VolumeForm
@@ -52,9 +53,9 @@ class DeepLinearNetwork:
     depth : int, Symbol or oo
         N: an integer >= 1, a positive symbol, or SymPy's oo.
     shape : pair of int or Symbol
-        m and n; a symbolic side needs an explicit rank.
-    rank : int, optional
-        r; min(shape) unless given.
+        m and n.
+    rank : int or Symbol, optional
+        r; min(shape) unless given.  For a symbol, formulas have sums and products over its indices.
     field : {"R", "C", "H"}
         The field of the entries.
     rescaled : bool
@@ -81,16 +82,16 @@ class DeepLinearNetwork:
 
     depth: int | Expr
     shape: tuple[int | Expr, int | Expr]
-    rank: int | None = None
+    rank: int | Expr | None = None
     field: str = "R"
     rescaled: bool = False
 
     def __post_init__(self) -> None:
         depth = _validated_depth(self.depth)
         coframe = validated_coframe(self.shape, self.rank, self.field)
-        named = {side.name for side in coframe.shape if isinstance(side, Symbol)}
+        named = {size.name for size in (*coframe.shape, coframe.rank) if isinstance(size, Symbol)}
         if isinstance(depth, Symbol) and depth.name in named:
-            raise ValueError(f"depth and a side of the shape are both called {depth}; rename one of them")
+            raise ValueError(f"depth and a side of the shape or the rank are both called {depth}; rename one of them")
         for name, value in (
             ("depth", depth),
             ("shape", coframe.shape),
@@ -102,10 +103,10 @@ class DeepLinearNetwork:
     @cached_property
     def coframe(self) -> SingularCoframe:
         """The coframe of the singular value decomposition."""
-        return SingularCoframe(self.shape, operator.index(self.rank), self.field)  # type: ignore[arg-type]
+        return SingularCoframe(self.shape, self.rank, self.field)  # type: ignore[arg-type]
 
     @property
-    def singular_values(self) -> tuple[Symbol, ...]:
+    def singular_values(self) -> tuple[Symbol, ...] | SingularValues:
         """The symbols (σ_1, …, σ_r), positive and decreasing."""
         return self.coframe.singular_values
 
@@ -123,8 +124,8 @@ class DeepLinearNetwork:
         """λ(a, b), for any two positive singular values."""
         return multiplier(sympify(a), sympify(b), self.depth) / self.operator_divisor
 
-    def multiplier(self, k: int, l: int) -> Expr:
-        """λ_kl: A(u_k v_lᵀ) = λ_kl u_k v_lᵀ, indices from 0.
+    def multiplier(self, k: int | Symbol, l: int | Symbol) -> Expr:
+        """λ_kl: A(u_k v_lᵀ) = λ_kl u_k v_lᵀ, indices from 0; for a symbolic rank also index symbols.
 
         (σ_k² - σ_l²)/(σ_k^{2/N} - σ_l^{2/N}), at infinite depth the logarithmic mean of the squares.
 
@@ -136,7 +137,7 @@ class DeepLinearNetwork:
         sigma = [self.coframe.singular_value(index) for index in (k, l)]
         return self.pair_multiplier(*sigma)
 
-    def null_multiplier(self, k: int) -> Expr:
+    def null_multiplier(self, k: int | Symbol) -> Expr:
         """λ(σ_k, 0), against the null spaces: σ_k^{2-2/N}, and 0 at infinite depth."""
         return self.pair_null_multiplier(self.coframe.singular_value(k))
 
@@ -212,8 +213,8 @@ class DeepLinearNetwork:
         depth = Symbol("N", positive=True)
         finite = DeepLinearNetwork(depth, self.shape, self.rank, self.field)
         limit_form, order = finite.volume_form.leading_term(depth)
-        expected = Integer(self.coframe.dyson_index) * Integer(self.coframe.rank) ** 2 / 2
-        if order != expected:
+        expected = Integer(self.coframe.dyson_index) * sympify(self.coframe.rank) ** 2 / 2
+        if expand(order - expected) != 0:
             raise ArithmeticError(f"the volume density decays like N^-{order}, not like N^-{expected}")
         return limit_form
 
@@ -231,6 +232,12 @@ class DeepLinearNetwork:
     def infinite_depth(self) -> DeepLinearNetwork:
         """The network at depth oo, whose multiplier and volume form are limits as N → ∞."""
         return DeepLinearNetwork(oo, self.shape, self.rank, self.field)
+
+    def entropy(self, hidden_width: int | Expr | None = None) -> Expr:
+        """The logarithm of the volume of the fibre of balanced layers; see `geometry.entropy.entropy`."""
+        from .entropy import entropy
+
+        return entropy(self, hidden_width)
 
     def gradient_flow(self, energy: Callable[[Matrix], Expr]) -> tuple[Eq, ...]:
         """The spectral ODE of dX/dt = -A_N(∇E(X)); see `geometry.spectral_flow.spectral_flow`."""

@@ -35,6 +35,7 @@ from sympy import (
 )
 
 from .coframe import CoframeBlock, gram_matrix
+from .indexed import IndexedProduct, SingularValue, tuple_count
 from .means import explicit
 
 __all__ = ["VolumeForm", "block_volume_form", "leading_term"]
@@ -73,7 +74,7 @@ class VolumeForm:
 
     def log_density(self) -> Expr:
         """The sum of the logarithms of the factors."""
-        return Add(*(exponent * log(base) for base, exponent in self.factors))
+        return Add(*(exponent * _logarithm(base) for base, exponent in self.factors))
 
     def leading_term(self, depth: Expr) -> tuple[VolumeForm, Expr]:
         """The leading term c N^-e of the density as the depth N grows: c as a volume form, and e.
@@ -83,12 +84,25 @@ class VolumeForm:
         order: Expr = S.Zero
         factors = []
         for base, exponent in self.factors:
-            inner = base.args[0] if isinstance(base, Abs) else base
-            coefficient, inner_order = leading_term(inner, depth)
             exponent_limit = limit(exponent, depth, oo)
-            factors += [(part, exponent_limit) for part in _positive_factors(coefficient)]
-            order += inner_order * exponent_limit
+            single = base.function if isinstance(base, IndexedProduct) else base
+            inner = single.args[0] if isinstance(single, Abs) else single
+            coefficient, inner_order = leading_term(inner, depth)
+            count: Expr = S.One
+            for part in _positive_factors(coefficient):
+                if isinstance(base, IndexedProduct):
+                    count = tuple_count(base.rank, len(base.indices))
+                    varies = not part.free_symbols.isdisjoint(base.indices)
+                    factor = (base.with_function(part), exponent_limit) if varies else (part, exponent_limit * count)
+                else:
+                    factor = part, exponent_limit
+                factors.append(factor)
+            order += inner_order * exponent_limit * count
         return VolumeForm.product(factors), order
+
+
+def _logarithm(base: Expr) -> Expr:
+    return base.logarithm() if isinstance(base, IndexedProduct) else log(base)
 
 
 def leading_term(expression: Expr, depth: Expr) -> tuple[Expr, int]:
@@ -107,7 +121,7 @@ def leading_term(expression: Expr, depth: Expr) -> tuple[Expr, int]:
     (2*log(a) - 2*log(b), 1)
     """
     # Expressions that differ in the names of their symbols only share one limit.
-    others = sorted(expression.free_symbols - {depth}, key=str)
+    others = sorted((expression.free_symbols - {depth}) | expression.atoms(SingularValue), key=str)
     renamed = {symbol: Symbol(f"x_{index}", positive=True) for index, symbol in enumerate(others)}
     coefficient, order = _leading_term(expression.xreplace(renamed), depth)
     return coefficient.xreplace({new: old for old, new in renamed.items()}), order

@@ -14,9 +14,10 @@ from ..references import COHEN_MENON_VERASZTO
 from ..step import Step
 from .volume_form import limit_exponent, limit_steps, limit_subject
 
-__all__ = ["NAME", "derive"]
+__all__ = ["NAME", "REFERENCE", "derive"]
 
 NAME = "infinite-depth"
+REFERENCE = COHEN_MENON_VERASZTO.at("Theorem 2")
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:
@@ -39,7 +40,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         steps=steps,
         result=Tuple(multiplier, limit.volume_density()),
         subject=(r"\lim_{N \to \infty} \lambda_{kl}/N", limit_subject(network)),
-        reference=COHEN_MENON_VERASZTO.at("Theorem 2"),
+        reference=REFERENCE,
         residual=_residual,
     )
 

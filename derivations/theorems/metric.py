@@ -13,9 +13,10 @@ from ..references import COHEN_MENON_VERASZTO
 from ..step import Step
 from .multiplier import defining_multiplier, defining_null_multiplier
 
-__all__ = ["NAME", "block_multiplier", "derive", "network_multiplier"]
+__all__ = ["NAME", "REFERENCE", "block_multiplier", "derive", "network_multiplier"]
 
 NAME = "metric"
+REFERENCE = COHEN_MENON_VERASZTO.at("section 3")
 REASONS = {
     "radial": "along a singular value",
     "phase": "along a phase",
@@ -52,7 +53,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         steps=tuple(steps),
         result=element,
         subject=(r"ds^2",),
-        reference=COHEN_MENON_VERASZTO.at("section 3"),
+        reference=REFERENCE,
         residual=_residual,
     )
 

@@ -17,9 +17,10 @@ from ..derivation import Derivation
 from ..references import BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG
 from ..step import Step
 
-__all__ = ["NAME", "defining_multiplier", "defining_null_multiplier", "derive"]
+__all__ = ["NAME", "REFERENCE", "defining_multiplier", "defining_null_multiplier", "derive"]
 
 NAME = "multiplier"
+REFERENCE = BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG.at("section 2")
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:
@@ -33,7 +34,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         steps=_limits(network, a, b) if network.is_infinitely_deep else _sums(network, a, b),
         result=network.pair_multiplier(a, b),
         subject=(r"\lambda_{kl}",),
-        reference=BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG.at("section 2"),
+        reference=REFERENCE,
         residual=_residual,
     )
 

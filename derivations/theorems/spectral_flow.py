@@ -16,9 +16,10 @@ from ..references import COHEN_MENON_VERASZTO
 from ..step import Step
 from .multiplier import defining_multiplier
 
-__all__ = ["NAME", "derive"]
+__all__ = ["NAME", "REFERENCE", "derive"]
 
 NAME = "spectral-flow"
+REFERENCE = COHEN_MENON_VERASZTO.at("section 4")
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:
@@ -63,7 +64,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         steps=steps,
         result=Tuple(*(Eq(name, rate, evaluate=False) for name, rate in zip(names, rates, strict=True))),
         subject=("", "", ""),
-        reference=COHEN_MENON_VERASZTO.at("section 4"),
+        reference=REFERENCE,
         residual=_residual,
     )
 

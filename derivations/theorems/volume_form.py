@@ -18,9 +18,10 @@ from ..references import COHEN_MENON_VERASZTO
 from ..step import Step
 from .metric import block_multiplier, network_multiplier
 
-__all__ = ["NAME", "derive", "limit_exponent", "limit_steps", "limit_subject"]
+__all__ = ["NAME", "REFERENCE", "derive", "limit_exponent", "limit_steps", "limit_subject"]
 
 NAME = "volume-form"
+REFERENCE = COHEN_MENON_VERASZTO.at("Theorem 1")
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:
@@ -34,7 +35,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         steps=limit_steps(network) if network.is_infinitely_deep else _determinant_steps(network),
         result=network.volume_density(),
         subject=(limit_subject(network) if network.is_infinitely_deep else r"\sqrt{\det g}",),
-        reference=COHEN_MENON_VERASZTO.at("Theorem 1"),
+        reference=REFERENCE,
         residual=_residual,
     )
 
