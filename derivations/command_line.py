@@ -63,18 +63,19 @@ def _progress(description: str) -> Iterator[Callable[[str, float], None]]:
         yield lambda what, share: bar.update(task, description=f"{description}: {what}", completed=share)
 
 
-def _side(text: str) -> int | Expr:
+def _size(what: str, text: str) -> int | Expr:
     if text.isdecimal():
         return int(text)
     depth = parse_depth(text) if text.isidentifier() else None
     if isinstance(depth, Symbol):
         return Symbol(text, integer=True, positive=True)
-    raise ValueError(f"a side of the shape must be a positive integer or a name, not {text!r}")
+    raise ValueError(f"{what} must be a positive integer or a name, not {text!r}")
 
 
-def _network(depth: str, shape: tuple[str, str], rank: int | None, field: str, rescaled: bool) -> DeepLinearNetwork:
-    sides = (_side(shape[0]), _side(shape[1]))
-    return DeepLinearNetwork(parse_depth(depth), sides, rank, field.upper(), rescaled)
+def _network(depth: str, shape: tuple[str, str], rank: str | None, field: str, rescaled: bool) -> DeepLinearNetwork:
+    sides = (_size("a side of the shape", shape[0]), _size("a side of the shape", shape[1]))
+    size = None if rank is None else _size("the rank", rank)
+    return DeepLinearNetwork(parse_depth(depth), sides, size, field.upper(), rescaled)
 
 
 @app.callback(invoke_without_command=True)
@@ -91,8 +92,8 @@ def derive(
     name: Annotated[str | None, typer.Argument(help="A theorem; see --list.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the theorems.")] = False,
     depth: Depth = "N",
-    shape: Annotated[tuple[str, str], typer.Option(help="m and n.", metavar="M N")] = ("3", "3"),
-    rank: Annotated[int | None, typer.Option(help="r; min(m, n) unless given.")] = None,
+    shape: Annotated[tuple[str, str], typer.Option(help="m and n, numbers or names.", metavar="M N")] = ("3", "3"),
+    rank: Annotated[str | None, typer.Option(help="r, a number or a name; min(m, n) unless given.")] = None,
     field: Annotated[str, typer.Option(help="R, C or H.")] = "R",
     rescaled: Annotated[bool, typer.Option(help="Multiply the metric by the depth.")] = False,
     energy: Annotated[
@@ -105,12 +106,10 @@ def derive(
     Example: dln derive volume-form --depth N --shape 3 3 --format latex
     """
     from .theorems import DERIVATIONS
-    from .writing import as_json, as_python, flow_text
+    from .writing import as_json, as_python, catalogue, flow_text
 
     if list_ or name is None:
-        for key, derive_theorem in DERIVATIONS.items():
-            summary = (derive_theorem.__doc__ or "").splitlines()[0]
-            typer.echo(f"{key:<16} {summary}")
+        typer.echo(catalogue())
         return
     if name not in DERIVATIONS:
         raise ValueError(f"unknown theorem {name!r}; there are {', '.join(DERIVATIONS)}")

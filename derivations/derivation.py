@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mpmath
-from sympy import Expr, Symbol, Tuple
+from sympy import Expr, Tuple
 
 from geometry import DeepLinearNetwork
 
@@ -25,7 +25,7 @@ from .references import Reference
 from .step import Step, plain_text, typeset, written
 from .step_checks import step_residual
 
-__all__ = ["BOUNDS", "ROUTES", "CheckResult", "Derivation", "DerivationError"]
+__all__ = ["BOUNDS", "ROUTES", "CheckResult", "Derivation", "DerivationError", "NotApplicableError"]
 
 ROUTES = ("exact", "precise", "float")
 BOUNDS = {"exact": 0.0, "precise": 1e-40, "float": 1e-10}
@@ -36,6 +36,10 @@ DIGITS = 50
 
 class DerivationError(ArithmeticError):
     """A check failed: the derivation, the route and the step are named."""
+
+
+class NotApplicableError(ValueError):
+    """A theorem says nothing about the network that it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,10 @@ class Derivation:
         DerivationError
             Naming the step that fails, with its residual.
         ValueError
-            If the route is not "exact", "precise" or "float", or the field is not R.
+            If the route is not "exact", "precise" or "float".
         """
         if route not in ROUTES:
             raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, not {route!r}")
-        if self.network.field != "R":
-            raise ValueError(f"checks compare with real matrices; the field must be 'R', not {self.network.field!r}")
         bound, largest = BOUNDS[route], 0.0
         with mpmath.workdps(DIGITS + 15):
             for number, step in enumerate(self.steps, 1):
@@ -106,12 +108,12 @@ class Derivation:
             raise DerivationError(f"{self.name}, route {route}: {what} fails: residual {residual:.3g} > {bound:.3g}")
         return residual
 
-    def explained_steps(self) -> Iterator[tuple[Step, Mapping[Symbol, Expr]]]:
+    def explained_steps(self) -> Iterator[tuple[Step, Mapping[Expr, Expr]]]:
         """Each step with what it explains for the first time."""
-        known: set[Symbol] = set()
+        known: set[str] = set()
         for step in self.steps:
-            yield step, {symbol: value for symbol, value in step.where.items() if symbol not in known}
-            known |= set(step.where)
+            yield step, {symbol: value for symbol, value in step.where.items() if str(symbol) not in known}
+            known |= set(map(str, step.where))
 
     def latex(self) -> str:
         """The theorem with its steps, ready to paste: a statement and an align environment."""

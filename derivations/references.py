@@ -37,6 +37,12 @@ class Reference:
         """The same source at a theorem, section or equation."""
         return Reference(self.authors, self.title, self.identifier, place)
 
+    @property
+    def short(self) -> str:
+        """Surnames, identifier and place."""
+        surnames = ", ".join(author.split()[-1] for author in self.authors.split(", "))
+        return ", ".join(filter(None, (surnames, self.identifier, self.place)))
+
     def __str__(self) -> str:
         place = f", {self.place}" if self.place else ""
         return f"{self.authors}, {self.title}, {self.identifier}{place}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Expr, Limit, Symbol, Tuple, latex
+from sympy import Add, Expr, Limit, Pow, Tuple, fraction, latex
 
 from geometry import explicit
 
@@ -53,10 +53,10 @@ class Step:
     rhs: Expr
     reason: str
     shown: tuple[Expr, Expr] | None = None
-    where: Mapping[Symbol, Expr] = field(default_factory=dict)
+    where: Mapping[Expr, Expr] = field(default_factory=dict)
 
     @classmethod
-    def abbreviated(cls, lhs: Expr, rhs: Expr, reason: str, where: Mapping[Symbol, Expr]) -> Step:
+    def abbreviated(cls, lhs: Expr, rhs: Expr, reason: str, where: Mapping[Expr, Expr]) -> Step:
         """A step written with symbols for longer expressions."""
         values = dict(where)
         return cls(lhs.xreplace(values), rhs.xreplace(values), reason, (lhs, rhs), values)
@@ -91,7 +91,7 @@ def written(expression: Any) -> str:
     """An expression as text, means written out."""
     if isinstance(expression, (tuple, Tuple)):
         return "\n        ".join(written(part) for part in expression)
-    return str(explicit(expression))
+    return str(with_common_denominators(explicit(expression)))
 
 
 def typeset(expression: Any) -> str:
@@ -100,5 +100,31 @@ def typeset(expression: Any) -> str:
         return r",\quad ".join(typeset(part) for part in expression)
     if isinstance(expression, Limit):
         function, variable, _, _ = expression.args
-        return rf"\lim_{{{latex(variable)} \to \infty}} {latex(explicit(function), fold_short_frac=False)}"
-    return latex(explicit(expression))
+        return rf"\lim_{{{latex(variable)} \to \infty}} {typeset(function)}"
+    return latex(with_common_denominators(explicit(expression)))
+
+
+def with_common_denominators(expression: Expr) -> Expr:
+    """An expression with the terms of its exponents over common denominators: -1 + (m + n - 2 r + 1)/N.
+
+    Examples
+    --------
+    >>> from sympy import symbols
+    >>> x, m, n, N = symbols("x m n N", positive=True)
+    >>> with_common_denominators(x ** (m / N + n / N - 1))
+    x**(-1 + (m + n)/N)
+    """
+    return expression.replace(
+        lambda part: isinstance(part, Pow) and isinstance(part.exp, Add),
+        lambda part: Pow(part.base, _over_denominators(part.exp), evaluate=False),
+    )
+
+
+def _over_denominators(exponent: Add) -> Expr:
+    numerators: dict[Expr, list[Expr]] = {}
+    for term in exponent.args:
+        # A number in the denominator stays with its term: r/2 is none over 2.
+        numerator, denominator = fraction(term)
+        number, symbolic = denominator.as_coeff_Mul()
+        numerators.setdefault(symbolic, []).append(numerator / number)
+    return Add(*(Add(*terms) / denominator for denominator, terms in numerators.items()))

@@ -6,9 +6,10 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Expr, Float, Integer, Limit, Rational, S, Sum, Symbol, exp, expand_log, simplify
+from sympy import Expr, Float, Integer, Limit, Rational, S, Sum, Symbol, exp, expand_log, simplify, sympify
 
 from geometry import DeepLinearNetwork, compile_kernel, explicit
+from geometry.indexed import IndexedProduct, IndexedSum
 
 from .step import Step
 
@@ -22,10 +23,13 @@ DEPTHS = {
 """Values for a symbolic depth; only the closed forms without a sum take one that is no integer."""
 FAR = 10**14
 """The depth at which limits are extrapolated: the remainder after three terms is 1/FAR³."""
+RANK = 3
+"""The rank at which steps for symbolic rank are checked."""
 
 
 def step_residual(step: Step, network: DeepLinearNetwork, route: str) -> float:
     """The relative difference of the sides of a step, the largest over a few random points."""
+    step = _with_explicit_sizes(step, network)
     if isinstance(step.lhs, Limit):
         return {"exact": _limit_by_series, "precise": _limit_by_extrapolation}.get(route, _no_kernel)(step)
     symbols = sorted(step.lhs.free_symbols | step.rhs.free_symbols, key=str)
@@ -40,6 +44,22 @@ def step_residual(step: Step, network: DeepLinearNetwork, route: str) -> float:
         numbers = _numbers(symbols, route, trial, network, value)
         worst = max(worst, _difference(step, numbers, route))
     return worst
+
+
+def _with_explicit_sizes(step: Step, network: DeepLinearNetwork) -> Step:
+    """The step with numbers for a symbolic rank and shape, sums and products over their indices written out."""
+    sizes = {network.rank: Integer(RANK)} if isinstance(network.rank, Symbol) else {}
+    for extra, side in enumerate(network.shape, 1):
+        if isinstance(side, Symbol):
+            sizes.setdefault(side, sizes.get(network.rank, sympify(network.rank)) + extra)
+    if not sizes:
+        return step
+    return Step(_written_out(step.lhs.subs(sizes)), _written_out(step.rhs.subs(sizes)), step.reason)
+
+
+def _written_out(side: Expr) -> Expr:
+    """An expression with its sums and products over indices written out; sums over layers and limits stay."""
+    return side.replace(lambda part: isinstance(part, (IndexedProduct, IndexedSum)), lambda part: part.doit())
 
 
 def _numbers(
@@ -62,7 +82,7 @@ def _numbers(
             value += Rational(1, 7)
         taken.add(value)
         if symbol.is_integer:
-            numbers[symbol] = Rational(len(numbers) + network.coframe.rank + 1)
+            numbers[symbol] = Rational(len(numbers) + 1)
         elif route == "exact":
             numbers[symbol] = value**power if symbol.is_positive else value
         else:

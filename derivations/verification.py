@@ -12,28 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sympy import Symbol, oo
-
 from geometry import DeepLinearNetwork
 
-from .derivation import BOUNDS, ROUTES, CheckResult, DerivationError
+from .derivation import BOUNDS, ROUTES, CheckResult, DerivationError, NotApplicableError
+from .standard_networks import standard_networks
 from .theorems import DERIVATIONS, THEOREMS
 
-__all__ = ["Verification", "standard_networks", "verified_networks", "verify", "versions"]
+__all__ = ["Verification", "verified_networks", "verify", "versions"]
 
 logger = logging.getLogger(__name__)
-
-
-def standard_networks() -> tuple[DeepLinearNetwork, ...]:
-    """The networks on which theorems are verified: symbolic, integer and infinite depth, with null spaces."""
-    N = Symbol("N", positive=True)
-    return (
-        DeepLinearNetwork(N, (3, 3)),
-        DeepLinearNetwork(N, (4, 3), 2),
-        DeepLinearNetwork(3, (2, 4), 2, rescaled=True),
-        DeepLinearNetwork(oo, (3, 3)),
-        DeepLinearNetwork(oo, (3, 2), 2),
-    )
 
 
 def verified_networks(name: str) -> tuple[DeepLinearNetwork, ...]:
@@ -133,6 +120,7 @@ def verify(
     Examples
     --------
     >>> from sympy import oo
+    >>> from geometry import DeepLinearNetwork
     >>> table = verify(["multiplier"], ["exact"], [DeepLinearNetwork(oo, (2, 2))])
     >>> table.passed, len(table)
     (True, 1)
@@ -151,19 +139,23 @@ def verify(
     ]
     results = []
     for number, (name, network, route) in enumerate(jobs):
-        if name == "metric" and network.freezes_spaces:
-            continue  # the metric has no limit there, which is what network.metric says
         if progress is not None:
             progress(f"{name} ({route})", number / len(jobs))
-        results.append(_result(name, network, route))
+        result = _result(name, network, route)
+        results += [result] if result else []
     return Verification(tuple(results))
 
 
-def _result(name: str, network: DeepLinearNetwork, route: str) -> CheckResult:
+def _result(name: str, network: DeepLinearNetwork, route: str) -> CheckResult | None:
+    """The result of a check; None where the theorem says nothing about the network."""
     m, n = network.shape
-    label = f"{name} [N={network.depth}, {m}x{n}, r={network.rank}{', rescaled' if network.rescaled else ''}]"
+    field = f", {network.field}" if network.coframe.dyson_index > 1 else ""
+    rescaled = ", rescaled" if network.rescaled else ""
+    label = f"{name} [N={network.depth}, {m}x{n}, r={network.rank}{field}{rescaled}]"
     try:
         result = DERIVATIONS[name](network).check(route)
+    except NotApplicableError:
+        return None
     except (ArithmeticError, ValueError, TypeError) as error:
         if not isinstance(error, DerivationError):
             logger.exception("%s could not be derived", label)

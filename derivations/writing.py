@@ -11,14 +11,18 @@ from sympy import Eq, Symbol, Tuple
 from sympy.printing.str import StrPrinter
 
 from geometry import explicit
+from geometry.coframe import IndexedForm
 
 from .derivation import Derivation
 from .step import typeset, written
+from .theorems import THEOREMS
 
-__all__ = ["as_json", "as_python", "flow_text"]
+__all__ = ["as_json", "as_python", "catalogue", "flow_text"]
 
 HEADER = """from sympy import *
 from geometry import LogarithmicMean, PowerDifference, PowerDifferenceMean
+from geometry.coframe import IndexedForm
+from geometry.indexed import IndexedProduct, IndexedSum, SingularValue
 from geometry.spectral_flow import TimeDerivative
 """
 
@@ -33,6 +37,22 @@ class _CodePrinter(StrPrinter):
         return identifier(symbol)
 
     _print_OneForm = _print_Symbol
+
+    def _print_SingularValue(self, value: Any) -> str:
+        return f"SingularValue({self._print(value.args[0])})"
+
+    def _print_IndexedSymbol(self, symbol: Any) -> str:
+        return f"Symbol({symbol.name!r}, positive=True)"
+
+    def _print_IndexedForm(self, form: Any) -> str:
+        letter, *indices = form.args
+        return f"IndexedForm({letter.name!r}, {', '.join(map(self._print, indices))})"
+
+    def _print_IndexedProduct(self, product: Any) -> str:
+        indices = "".join(f"{self._print(index)}, " for index in product.indices)
+        return f"{type(product).__name__}({self._print(product.function)}, ({indices}), {self._print(product.rank)})"
+
+    _print_IndexedSum = _print_IndexedProduct
 
     def _print_TimeDerivative(self, derivative: Any) -> str:
         return f"TimeDerivative({self._print(derivative.args[0])})"
@@ -49,6 +69,15 @@ def identifier(symbol: Symbol) -> str:
     return re.sub(r"\W+", "_", symbol.name).strip("_")
 
 
+def catalogue() -> str:
+    """The theorems, each with what it claims and its reference."""
+    lines = []
+    for name, theorem in THEOREMS.items():
+        summary = (theorem.derive.__doc__ or "").splitlines()[0]
+        lines.append(f"{name:<24} {summary}  [{theorem.REFERENCE.short}]")
+    return "\n".join(lines)
+
+
 def as_python(derivation: Derivation) -> str:
     """Python code that defines the symbols and the result.
 
@@ -59,9 +88,14 @@ def as_python(derivation: Derivation) -> str:
     >>> print(as_python(DERIVATIONS["multiplier"](DeepLinearNetwork(2, (2, 2)))).splitlines()[-1])
     result = sigma_k + sigma_l
     """
-    definitions = _symbol_definitions(derivation.result.free_symbols)
+    definitions = _symbol_definitions(derivation.result.atoms(Symbol) - _letters(derivation.result))
     result = f"result = {_CodePrinter().doprint(derivation.result)}"
     return "\n".join([f"# {derivation.name}: {derivation.network}", HEADER, *definitions, result])
+
+
+def _letters(expression: Any) -> set[Symbol]:
+    """The letters of forms with symbolic indices, which are no symbols by themselves."""
+    return {form.args[0] for form in expression.atoms(IndexedForm)}
 
 
 def _symbol_definitions(symbols: Iterable[Symbol]) -> list[str]:

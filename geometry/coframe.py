@@ -25,23 +25,24 @@ Source: Cohen, Menon, Veraszto, arXiv 2210.12497, section 3.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal
 
-from sympy import Add, Expr, Function, Integer, Matrix, Mul, Symbol, diff, sympify, zeros
+from sympy import Add, Expr, Integer, Matrix, Mul, Symbol, diff, sympify, zeros
 from sympy.printing.latex import LatexPrinter
-from sympy.printing.str import StrPrinter
 
 from .indexed import (
     IndexedProduct,
     IndexedSum,
+    IndexedSymbol,
     SingularValue,
     SingularValues,
     explicit_singular_value,
     index_symbols,
+    labelled,
     tuple_count,
 )
 
@@ -123,7 +124,7 @@ class SingularCoframe:
         return isinstance(self.rank, int)
 
     @cached_property
-    def singular_values(self) -> tuple[Symbol, ...] | SingularValues:
+    def singular_values(self) -> Sequence[Symbol]:
         """The symbols (σ_1, …, σ_r), positive and in decreasing order; indexed only, for a symbolic rank."""
         if not isinstance(self.rank, int):
             return SingularValues(self.rank)
@@ -239,37 +240,23 @@ class OneForm(Symbol):
     """A one-form of the coframe: a real symbol; dσ prints as a differential."""
 
     def _latex(self, printer: LatexPrinter) -> str:
-        return _form_latex(self.name, printer)
+        if self.name.startswith("d"):
+            return f"d{printer._print(Symbol(self.name[1:]))}"
+        return str(printer._print(Symbol(self.name)))
 
 
-class IndexedForm(Function):
+class IndexedForm(IndexedSymbol):
     """A one-form with symbolic indices, such as A_k: the `OneForm` of that name once its indices are integers."""
 
-    @classmethod
-    def eval(cls, letter: Symbol, *indices: Expr) -> Expr | None:
-        if all(isinstance(index, Integer) for index in indices):
-            return one_form(letter.name, tuple(indices))
+    @staticmethod
+    def _explicit(letter: str, indices: tuple[Expr, ...]) -> Symbol:
+        return one_form(letter, indices)
+
+    def _eval_is_positive(self) -> bool | None:
         return None
 
     def _eval_is_real(self) -> bool:
         return True
-
-    @property
-    def _name(self) -> str:
-        return f"{self.args[0]}_{''.join(map(str, self.args[1:]))}"
-
-    def _sympystr(self, printer: StrPrinter) -> str:
-        return self._name
-
-    def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
-        text = _form_latex(self._name, printer)
-        return text if exp is None else rf"{{{text}}}^{{{exp}}}"
-
-
-def _form_latex(name: str, printer: LatexPrinter) -> str:
-    if name.startswith("d"):
-        return f"d{printer._print(Symbol(name[1:]))}"
-    return str(printer._print(Symbol(name)))
 
 
 FORM_LETTERS = {
@@ -284,8 +271,7 @@ FORM_LETTERS = {
 
 def one_form(letter: str, labels: tuple[Any, ...]) -> OneForm:
     """The one-form with a letter and its indices, counted from 1."""
-    comma = "," if any(len(str(label)) > 1 for label in labels) else ""
-    return OneForm(f"{letter}_{comma.join(map(str, labels))}", real=True)
+    return OneForm(labelled(letter, labels), real=True)
 
 
 def generic_singular_value(index: Symbol) -> Symbol:
@@ -303,7 +289,7 @@ def indexed(expression: Expr) -> Expr:
     for letters in FORM_LETTERS.values():
         for letter in letters:
             for group in ((k,), (l,), (k, l)):
-                replaced[one_form(letter, group)] = IndexedForm(Symbol(letter), *group)
+                replaced[one_form(letter, group)] = IndexedForm(letter, *group)
     return expression.xreplace(replaced)
 
 

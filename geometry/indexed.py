@@ -28,6 +28,7 @@ from sympy.printing.str import StrPrinter
 __all__ = [
     "IndexedProduct",
     "IndexedSum",
+    "IndexedSymbol",
     "SingularValue",
     "SingularValues",
     "explicit_singular_value",
@@ -88,7 +89,58 @@ class SingularValue(Function):
         return rf"\sigma_{{{printer._print(self.args[0])}}}{power}"
 
 
-class SingularValues:
+class IndexedSymbol(Function):
+    """A symbol with symbolic indices, such as λ_kl: a symbol of that name once its indices are integers.
+
+    Examples
+    --------
+    >>> from sympy import symbols
+    >>> k, l = symbols("k l", integer=True, positive=True)
+    >>> IndexedSymbol("lambda", k, l), IndexedSymbol("lambda", 1, 2).is_positive
+    (lambda_kl, True)
+    """
+
+    def __new__(cls, letter: str | Symbol, *indices: Any) -> Expr:
+        return super().__new__(cls, Symbol(letter) if isinstance(letter, str) else letter, *indices)
+
+    @classmethod
+    def eval(cls, letter: Symbol, *indices: Expr) -> Expr | None:
+        if indices and all(isinstance(index, Integer) for index in indices):
+            return cls._explicit(letter.name, indices)
+        return None
+
+    @staticmethod
+    def _explicit(letter: str, indices: tuple[Expr, ...]) -> Symbol:
+        return Symbol(labelled(letter, indices), positive=True)
+
+    def _eval_is_positive(self) -> bool | None:
+        return True
+
+    @property
+    def free_symbols(self) -> set[Symbol]:
+        """Those of the indices; the letter is none by itself."""
+        return set().union(*(index.free_symbols for index in self.args[1:]))
+
+    @property
+    def name(self) -> str:
+        """The letter with its indices."""
+        return labelled(self.args[0].name, self.args[1:])
+
+    def _sympystr(self, printer: StrPrinter) -> str:
+        return self.name
+
+    def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
+        text = str(printer._print(self._explicit(self.args[0].name, self.args[1:])))
+        return text if exp is None else f"{text}^{{{exp}}}"
+
+
+def labelled(letter: str, labels: Sequence[Any]) -> str:
+    """A name with its indices: lambda_12, with commas where an index has two digits."""
+    comma = "," if any(len(str(label)) > 1 for label in labels) else ""
+    return f"{letter}_{comma.join(map(str, labels))}"
+
+
+class SingularValues(Sequence[Symbol]):
     """The singular values σ_1, …, σ_r of a symbolic rank r: indexed from 0, without an end.
 
     Examples
@@ -102,7 +154,7 @@ class SingularValues:
     def __init__(self, rank: Expr) -> None:
         self.rank = rank
 
-    def __getitem__(self, index: int) -> Symbol:
+    def __getitem__(self, index: Any) -> Any:
         position = operator.index(index)
         if position < 0:
             raise IndexError(f"singular values of rank {self.rank} are indexed from 0, not by {index}")
@@ -141,7 +193,6 @@ class _OverIndices(Expr):
     """
 
     _combine: ClassVar[Callable[..., Expr]]
-    _repeated: ClassVar[Callable[[Expr, Expr, bool], Expr]]
     _sign: ClassVar[str]
     _word: ClassVar[str]
 
@@ -151,6 +202,11 @@ class _OverIndices(Expr):
         constant, varying = function.as_independent(*indices, as_Add=False)
         outside = cls._repeated(constant, tuple_count(rank, len(indices)), varying == 1)
         return outside if varying == 1 else outside * Expr.__new__(cls, varying, indices, rank)
+
+    @staticmethod
+    def _repeated(constant: Expr, count: Expr, alone: bool) -> Expr:
+        """What a constant factor contributes, alone or in front of the terms that vary."""
+        raise NotImplementedError
 
     @property
     def function(self) -> Expr:
@@ -228,6 +284,8 @@ class IndexedSum(_OverIndices):
     (Sum(sigma_k**2, k <= r), sigma_1**2 + sigma_2**2)
     """
 
+    # In a product a sum stands in brackets, also where it comes last: what it extends to is plain.
+    precedence = PRECEDENCE["Add"]
     _combine = staticmethod(Add)
 
     @staticmethod
@@ -250,6 +308,7 @@ class IndexedProduct(_OverIndices):
     Abs(sigma_1 - sigma_2)
     """
 
+    precedence = PRECEDENCE["Mul"]
     _combine = staticmethod(Mul)
 
     @staticmethod

@@ -13,14 +13,14 @@ Source: Cohen, Menon, Veraszto, arXiv 2210.12497, section 3.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from sympy import Add, Dummy, Eq, Expr, Matrix, Rational, S, Symbol, limit, oo, sympify, zoo
+from sympy import Add, Dummy, Eq, Expr, Matrix, Rational, S, Symbol, limit, oo, powsimp, sympify, zoo
 
 from .coframe import DYSON_INDEX, CoframeBlock, SingularCoframe, gram_matrix, indexed
-from .indexed import IndexedProduct, IndexedSum, SingularValues, index_symbols
+from .indexed import IndexedProduct, IndexedSum, index_symbols
 from .means import explicit, recognize_means
 from .volume import VolumeForm, block_volume_form
 
@@ -184,7 +184,7 @@ class SpectralMetric:
         return self.coframe.dimension
 
     @property
-    def singular_values(self) -> tuple[Symbol, ...] | SingularValues:
+    def singular_values(self) -> Sequence[Symbol]:
         """The symbols (σ_1, …, σ_r), positive and decreasing."""
         return self.coframe.singular_values
 
@@ -227,7 +227,8 @@ class SpectralMetric:
         for block in self.coframe.blocks():
             gram = gram_matrix(block)
             quadratic = Add(*(gram[i, j] * v * w for i, v in enumerate(block.forms) for j, w in enumerate(block.forms)))
-            terms.append(self.coframe.over_block(block, IndexedSum, quadratic / self.block_multiplier(block)))
+            term = powsimp(quadratic / self.block_multiplier(block))
+            terms.append(self.coframe.over_block(block, IndexedSum, term))
         return Add(*terms)
 
     @cached_property

@@ -10,14 +10,13 @@ Source: Cohen, Menon, Veraszto, arXiv 2210.12497; Menon, arXiv 2411.09004.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from sympy import Eq, Expr, Integer, Matrix, Symbol, expand, oo, sympify
 
 from .coframe import SingularCoframe
-from .indexed import SingularValues
 from .metric import SpectralMetric, validated_coframe
 from .multiplier import multiplier, null_multiplier, null_null_multiplier
 from .volume import VolumeForm
@@ -103,10 +102,10 @@ class DeepLinearNetwork:
     @cached_property
     def coframe(self) -> SingularCoframe:
         """The coframe of the singular value decomposition."""
-        return SingularCoframe(self.shape, self.rank, self.field)  # type: ignore[arg-type]
+        return SingularCoframe(self.shape, self.rank, self.field)
 
     @property
-    def singular_values(self) -> tuple[Symbol, ...] | SingularValues:
+    def singular_values(self) -> Sequence[Symbol]:
         """The symbols (σ_1, …, σ_r), positive and decreasing."""
         return self.coframe.singular_values
 

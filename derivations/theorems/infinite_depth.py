@@ -3,11 +3,11 @@ r"""The infinite depth limit: multiplier and volume form as N → ∞."""
 from __future__ import annotations
 
 import mpmath
-from sympy import Limit, Symbol, Tuple, oo
+from sympy import Limit, Symbol, Tuple, latex, oo
 
 from geometry import DeepLinearNetwork
 
-from ..check_points import value_at
+from ..check_points import at_instance, numeric_network, value_at
 from ..definition import FloatPoint, PrecisePoint
 from ..derivation import Derivation
 from ..references import COHEN_MENON_VERASZTO
@@ -36,7 +36,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         name=NAME,
         network=network,
         statement=r"As $N \to \infty$ the rescaled multiplier $\lambda/N$ and the volume form times "
-        rf"$N^{{{limit_exponent(network)}}}$ have limits.",
+        rf"$N^{{{latex(limit_exponent(network))}}}$ have limits.",
         steps=steps,
         result=Tuple(multiplier, limit.volume_density()),
         subject=(r"\lim_{N \to \infty} \lambda_{kl}/N", limit_subject(network)),
@@ -50,17 +50,18 @@ def _residual(derivation: Derivation, route: str) -> float:
     if route == "exact":
         return 0.0  # the steps compare with series in 1/N
     limit = derivation.network.infinite_depth()
-    r = limit.coframe.rank
+    r = limit.rank if isinstance(limit.rank, int) else 3
+    _, values = numeric_network(limit, oo, r)
     square = DeepLinearNetwork(oo, (r, r), r, limit.field)
-    point = (PrecisePoint if route == "precise" else FloatPoint)(oo, (r, r), r, seed=3)
+    point = (PrecisePoint if route == "precise" else FloatPoint)(oo, (r, r), r, seed=3, field=limit.field)
     sigma = dict(zip(square.singular_values, point.singular_values, strict=True))
     worst = 0.0
     for k in range(r):
         for l in range(r):
             image = point.components(point.apply(point.outer(k, l)))
             weight = value_at(limit.multiplier(k, l), sigma, route)
-            worst = max(worst, abs(float((image[k * r + l, 0] - weight) / weight)))
+            worst = max(worst, abs(float((image[point.beta * (k * r + l), 0] - weight) / weight)))
     expected = point.squared_volume()
     # In the limit the exponent of the singular values no longer depends on m and n.
-    density = mpmath.mpf(value_at(limit.volume_density(), sigma, route))
+    density = mpmath.mpf(value_at(at_instance(limit.volume_density(), values), sigma, route))
     return max(worst, abs(float((density**2 - expected) / expected)))

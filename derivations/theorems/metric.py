@@ -5,15 +5,26 @@ from __future__ import annotations
 from sympy import Add, Expr, Symbol
 
 from geometry import DeepLinearNetwork
-from geometry.coframe import CoframeBlock, gram_matrix
+from geometry.coframe import CoframeBlock, SingularCoframe, gram_matrix, indexed
+from geometry.indexed import IndexedSum, IndexedSymbol, labelled
 
-from ..check_points import instances, value_at
-from ..derivation import Derivation
+from ..check_points import at_instance, instances, value_at
+from ..derivation import Derivation, NotApplicableError
 from ..references import COHEN_MENON_VERASZTO
+from ..standard_networks import networks_over_fields, networks_with_metric, symbolic_network
 from ..step import Step
 from .multiplier import defining_multiplier, defining_null_multiplier
 
-__all__ = ["NAME", "REFERENCE", "block_multiplier", "derive", "network_multiplier"]
+__all__ = [
+    "NAME",
+    "REFERENCE",
+    "block_multiplier",
+    "derive",
+    "network_multiplier",
+    "networks",
+    "over_indices",
+    "summed_multiplier",
+]
 
 NAME = "metric"
 REFERENCE = COHEN_MENON_VERASZTO.at("section 3")
@@ -26,24 +37,35 @@ REASONS = {
 }
 
 
+def networks() -> tuple[DeepLinearNetwork, ...]:
+    """Those of all kinds: standard, symbolic in everything, over C and H."""
+    return (*networks_with_metric(), symbolic_network(), *networks_over_fields())
+
+
 def derive(network: DeepLinearNetwork) -> Derivation:
     """ds² block by block from the velocity Ω^U Σ + dΣ - Σ Ω^V.
 
     Raises
     ------
-    ValueError
+    NotApplicableError
         At infinite depth unless m = n = r: the metric has no limit.
     """
-    element = network.metric.line_element()
+    if network.freezes_spaces:
+        raise NotApplicableError(
+            f"the metric of {network} has no limit, since the multiplier vanishes against the null spaces; "
+            "use network.volume_density(), whose limit exists"
+        )
+    coframe, element = network.coframe, network.metric.line_element()
     squares: list[Expr] = []
     steps: list[Step] = []
-    weights: dict[Symbol, Expr] = {}
-    for block in network.coframe.blocks():
+    weights: dict[Expr, Expr] = {}
+    for block in coframe.blocks():
         name, weight = block_multiplier(network, block)
-        weights[name] = weight
-        squares.append(Add(*(component**2 for component in block.velocity.values())) / name)
+        square = Add(*(component**2 for component in block.velocity.values()))
         summed = _quadratic(block) / network_multiplier(network, block)
-        steps.append(Step.abbreviated(squares[-1], summed, REASONS[block.kind], {name: weight}))
+        steps.append(Step.abbreviated(square / name, summed, REASONS[block.kind], {name: weight}))
+        squares.append(over_indices(coframe, block, IndexedSum, square / name))
+        weights |= summed_multiplier(coframe, block, name, weight)
     steps.append(Step.abbreviated(Add(*squares), element, "the blocks are orthogonal to each other", weights))
     return Derivation(
         name=NAME,
@@ -60,12 +82,33 @@ def derive(network: DeepLinearNetwork) -> Derivation:
 
 def block_multiplier(network: DeepLinearNetwork, block: CoframeBlock) -> tuple[Symbol, Expr]:
     """What A multiplies the entries of a block by: λ_kl or λ_k0 against a null space, and its definition."""
-    k, l = block.indices[0], block.indices[-1]
-    comma = "," if network.coframe.rank > 9 else ""
-    first, second = (network.coframe.singular_value(index) for index in (k, l))
+    first, second = (network.coframe.singular_value(index) for index in (block.indices[0], block.indices[-1]))
+    name = Symbol(labelled("lambda", _labels(block)), positive=True)
     if block.kind in ("left", "right"):
-        return Symbol(f"lambda_{k + 1}{comma}0", positive=True), defining_null_multiplier(network, first)
-    return Symbol(f"lambda_{k + 1}{comma}{l + 1}", positive=True), defining_multiplier(network, first, second)
+        return name, defining_null_multiplier(network, first)
+    return name, defining_multiplier(network, first, second)
+
+
+def _labels(block: CoframeBlock) -> list[int | Symbol]:
+    """The indices of a block's multiplier as they are written: kl, or k0 against a null space."""
+    k, l = (index if isinstance(index, Symbol) else index + 1 for index in (block.indices[0], block.indices[-1]))
+    return [k, 0 if block.kind in ("left", "right") else l]
+
+
+def over_indices(coframe: SingularCoframe, block: CoframeBlock, over: type[Expr], term: Expr) -> Expr:
+    """A block's term, for a generic block summed or multiplied over its indices, the multiplier λ_kl with it."""
+    if coframe.has_explicit_rank:
+        return term
+    labels = _labels(block)
+    name = Symbol(labelled("lambda", labels), positive=True)
+    return coframe.over_block(block, over, term.xreplace({name: IndexedSymbol("lambda", *labels)}))
+
+
+def summed_multiplier(coframe: SingularCoframe, block: CoframeBlock, name: Symbol, weight: Expr) -> dict[Expr, Expr]:
+    """What a block's multiplier stands for where blocks are summed up."""
+    if coframe.has_explicit_rank:
+        return {name: weight}
+    return {IndexedSymbol("lambda", *_labels(block)): indexed(weight)}
 
 
 def network_multiplier(network: DeepLinearNetwork, block: CoframeBlock) -> Expr:
@@ -85,20 +128,15 @@ def _residual(derivation: Derivation, route: str) -> float:
         return 0.0  # nothing rational to compare with: the steps are symbolic, the other routes numeric
     worst = 0.0
     for numeric, values, point in instances(derivation.network, route):
-        numbers = {**values, **dict(zip(numeric.singular_values, point.singular_values, strict=True))}
-        (m, n), r = numeric.shape, numeric.coframe.rank
-        pairs = r * (r - 1)
-        frame = point.frame()
-        # A_k and B_k are represented by their first components.
-        chosen = list(range(r + pairs))
-        chosen += [r + pairs + k * (m - r) for k in range(r) if m > r]
-        chosen += [r + pairs + r * (m - r) + k * (n - r) for k in range(r) if n > r]
-        vector = point.matrix(m, n)
-        for form, position in zip(derivation.network.metric.forms, chosen, strict=True):
+        numbers = dict(zip(numeric.singular_values, point.singular_values, strict=True))
+        # A_k and B_k, and forms with several real components, are represented by the first of them.
+        representatives = [vector.velocity for vector in point.named_frame() if vector.component == 0]
+        vector = 0 * point.outer(0, 0)
+        for form, velocity in zip(numeric.metric.forms, representatives, strict=True):
             numbers[form] = point.random()
-            vector = vector + numbers[form] * frame[position]
+            vector = vector + numbers[form] * velocity
         expected = point.inner_product(vector, vector)
         scale = numeric.operator_divisor
-        found = value_at(derivation.result.subs(values), numbers, route) / scale
+        found = value_at(at_instance(derivation.result, values), numbers, route) / scale
         worst = max(worst, abs(float((found - expected) / expected)))
     return worst

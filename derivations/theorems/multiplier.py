@@ -15,12 +15,18 @@ from geometry.multiplier import definition_sum, definition_term, geometric_sum
 from ..check_points import instances, value_at
 from ..derivation import Derivation
 from ..references import BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG
+from ..standard_networks import networks_over_fields, standard_networks, symbolic_network
 from ..step import Step
 
-__all__ = ["NAME", "REFERENCE", "defining_multiplier", "defining_null_multiplier", "derive"]
+__all__ = ["NAME", "REFERENCE", "defining_multiplier", "defining_null_multiplier", "derive", "networks"]
 
 NAME = "multiplier"
 REFERENCE = BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG.at("section 2")
+
+
+def networks() -> tuple[DeepLinearNetwork, ...]:
+    """Those of all kinds: standard, symbolic in everything, over C and H."""
+    return (*standard_networks(), symbolic_network(), *networks_over_fields())
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:
@@ -100,17 +106,16 @@ def _residual(derivation: Derivation, route: str) -> float:
     worst = 0.0
     for numeric, values, point in instances(derivation.network, route):
         sigma = dict(zip(numeric.singular_values, point.singular_values, strict=True))
-        (m, n), r = numeric.shape, numeric.coframe.rank
+        (m, n), r = point.shape, point.rank
         scale = numeric.operator_divisor
         for k, l in [(k, l) for k in range(m) for l in range(n) if k < r or l < r]:
-            weight = value_at(_entry(derivation.network, k, l).subs(values), sigma, route)
+            weight = value_at(_entry(derivation.network, k, l, r).subs(values), sigma, route)
             image, vector = point.apply(point.outer(k, l)), point.outer(k, l)
-            worst = max(worst, _distance(image, weight, scale, vector, (m, n)))
+            worst = max(worst, _distance(image, weight, scale, vector, (point.beta * m, point.beta * n)))
     return worst
 
 
-def _entry(network: DeepLinearNetwork, k: int, l: int) -> Expr:
-    r = network.coframe.rank
+def _entry(network: DeepLinearNetwork, k: int, l: int, r: int) -> Expr:
     if k < r and l < r:
         return network.multiplier(k, l)
     return network.null_multiplier(k if k < r else l)

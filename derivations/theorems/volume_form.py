@@ -5,23 +5,30 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from sympy import Abs, Expr, Integer, Limit, Mul, Symbol, exp, factor, oo
+from sympy import Abs, Expr, Integer, Limit, Mul, Symbol, exp, factor, latex, oo, sympify
 
 from geometry import DeepLinearNetwork
-from geometry.coframe import CoframeBlock, gram_matrix
+from geometry.coframe import CoframeBlock, generic_singular_value, gram_matrix
+from geometry.indexed import IndexedProduct, SingularValue
 from geometry.volume import block_volume_form
 
-from ..check_points import instances, value_at
+from ..check_points import at_instance, instances, numeric_network, value_at
 from ..definition import FloatPoint
 from ..derivation import Derivation
 from ..references import COHEN_MENON_VERASZTO
+from ..standard_networks import networks_over_fields, standard_networks, symbolic_network
 from ..step import Step
-from .metric import block_multiplier, network_multiplier
+from .metric import block_multiplier, network_multiplier, over_indices, summed_multiplier
 
-__all__ = ["NAME", "REFERENCE", "derive", "limit_exponent", "limit_steps", "limit_subject"]
+__all__ = ["NAME", "REFERENCE", "derive", "limit_exponent", "limit_steps", "limit_subject", "networks"]
 
 NAME = "volume-form"
 REFERENCE = COHEN_MENON_VERASZTO.at("Theorem 1")
+
+
+def networks() -> tuple[DeepLinearNetwork, ...]:
+    """Those of all kinds: standard, symbolic in everything, over C and H."""
+    return (*standard_networks(), symbolic_network(), *networks_over_fields())
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:
@@ -41,13 +48,14 @@ def derive(network: DeepLinearNetwork) -> Derivation:
 
 
 def _determinant_steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
+    coframe = network.coframe
     steps, determinants, seen = [], [], set()
-    weights: dict[Symbol, Expr] = {}
-    for block in network.coframe.blocks():
+    weights: dict[Expr, Expr] = {}
+    for block in coframe.blocks():
         name, weight = block_multiplier(network, block)
-        weights[name] = weight
+        weights |= summed_multiplier(coframe, block, name, weight)
         determinant = factor(gram_matrix(block).det()) / name ** len(block.forms)
-        determinants.append(determinant**block.multiplicity)
+        determinants.append(over_indices(coframe, block, IndexedProduct, determinant**block.multiplicity))
         if block.kind not in seen:
             seen.add(block.kind)
             single = CoframeBlock(block.kind, block.indices, block.forms, block.velocity, Integer(1))
@@ -61,12 +69,12 @@ def _determinant_steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
 
 def limit_exponent(network: DeepLinearNetwork) -> Expr:
     """β r²/2: the power of N that the volume density decays with."""
-    return Integer(network.coframe.dyson_index) * network.coframe.rank**2 / Integer(2)
+    return Integer(network.coframe.dyson_index) * sympify(network.coframe.rank) ** 2 / 2
 
 
 def limit_subject(network: DeepLinearNetwork) -> str:
     """What the limit is of, in LaTeX."""
-    return rf"\lim_{{N \to \infty}} N^{{{limit_exponent(network)}}} \sqrt{{\det g^N}}"
+    return rf"\lim_{{N \to \infty}} N^{{{latex(limit_exponent(network))}}} \sqrt{{\det g^N}}"
 
 
 def limit_steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
@@ -74,9 +82,9 @@ def limit_steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
     N = Symbol("N", positive=True)
     finite = DeepLinearNetwork(N, network.shape, network.rank, network.field)
     steps = []
-    differences = [base for base, _ in finite.volume_form.factors if isinstance(base, Abs)]
-    for base in differences[:1]:
-        inner, h = base.args[0], Symbol("h", positive=True)
+    bases = [base.function if isinstance(base, IndexedProduct) else base for base, _ in finite.volume_form.factors]
+    for base in [base for base in bases if isinstance(base, Abs)][:1]:
+        inner, h = base.args[0].replace(SingularValue, generic_singular_value), Symbol("h", positive=True)
         rate = inner.subs(N, 1 / h).diff(h).subs(h, 0)
         steps.append(Step(Limit(N * inner, N, oo), rate, "a difference of powers becomes one of logarithms"))
     density = network.infinite_depth().volume_density()
@@ -96,20 +104,24 @@ def _residual(derivation: Derivation, route: str) -> float:
         scale = numeric.operator_divisor**numeric.coframe.dimension
         expected = point.squared_volume() * scale
         if route == "float":
-            found = exp(2 * float(value_at(network.log_volume_density().subs(values), sigma, route)))
+            logarithm = at_instance(network.log_volume_density(), values)
+            found = exp(2 * float(value_at(logarithm, sigma, route)))
         else:
-            found = value_at(derivation.result.subs(values), sigma, route) ** 2
+            found = value_at(at_instance(derivation.result, values), sigma, route) ** 2
         worst = max(worst, abs(float((found - expected) / expected)))
     return worst
 
 
 def _extrapolation_residual(network: DeepLinearNetwork) -> float:
     """The density against N^{β r²/2} times that of the definition, extrapolated in 1/N from N = 8 … 512."""
-    r = network.coframe.rank
-    shape = tuple(side if isinstance(side, int) else r + extra for extra, side in enumerate(network.shape, 1))
-    points = [FloatPoint(2**power, (shape[0], shape[1]), r, seed=11) for power in range(3, 10)]
-    table = [np.sqrt(point.squared_volume()) * point.depth ** float(limit_exponent(network)) for point in points]
+    numeric, values = numeric_network(network, oo, network.rank if isinstance(network.rank, int) else 2)
+    points = [
+        FloatPoint(2**power, numeric.shape, numeric.rank, seed=11, field=network.field)  # type: ignore[arg-type]
+        for power in range(3, 10)
+    ]
+    table = [np.sqrt(point.squared_volume()) * point.depth ** float(limit_exponent(numeric)) for point in points]
     for order in range(1, len(table)):
         table = [(2**order * fine - coarse) / (2**order - 1) for coarse, fine in pairwise(table)]
-    sigma = dict(zip(network.singular_values, points[0].singular_values, strict=True))
-    return abs(float(np.exp(value_at(network.log_volume_density(), sigma, "float"))) / float(table[0]) - 1)
+    sigma = dict(zip(numeric.singular_values, points[0].singular_values, strict=True))
+    logarithm = at_instance(network.log_volume_density(), values)
+    return abs(float(np.exp(value_at(logarithm, sigma, "float"))) / float(table[0]) - 1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from derivations.command_line import main
+from derivations.theorems import THEOREMS
 from numerics import read_table
 
 TABLE = "year,jan,feb,mar\n2001,1.5,,3.5\n2002,2.5,3.5,4.5\n2003,,4.5,5.5\n2004,4.5,5.5,6.5\n"
@@ -37,14 +38,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert ran("derive", "--list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [
-        "multiplier",
-        "metric",
-        "volume-form",
-        "infinite-depth",
-        "spectral-flow",
-    ]
-    assert all(len(line.split()) > 3 for line in lines)
+    assert [line.split()[0] for line in lines] == list(THEOREMS)
+    assert {"multiplier", "metric", "volume-form", "infinite-depth", "spectral-flow"} <= set(THEOREMS)
+    for line, theorem in zip(lines, THEOREMS.values(), strict=True):
+        assert line.endswith(f"[{theorem.REFERENCE.short}]")
+        assert len(line.split("[")[0].split()) > 2  # what it claims
 
 
 @pytest.mark.parametrize("theorem", ["multiplier", "metric", "volume-form", "infinite-depth", "spectral-flow"])

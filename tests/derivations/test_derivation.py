@@ -12,7 +12,8 @@ from sympy import Limit, Rational, Sum, Symbol, cos, oo, symbols
 
 from derivations import DERIVATIONS, CheckResult, DerivationError, Step, verify
 from derivations.derivation import BOUNDS
-from derivations.verification import Verification, standard_networks
+from derivations.standard_networks import standard_networks
+from derivations.verification import Verification
 from geometry import DeepLinearNetwork
 
 N = Symbol("N", positive=True)
