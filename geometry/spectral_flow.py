@@ -133,7 +133,7 @@ def spectral_flow(network: SpectralOperator, energy: Callable[[Matrix], Expr]) -
     Raises
     ------
     ValueError
-        If the shape is symbolic, the field is not R, or the energy is no scalar.
+        If the shape or the rank is symbolic, the field is not R, or the energy is no scalar.
 
     Examples
     --------
@@ -145,6 +145,8 @@ def spectral_flow(network: SpectralOperator, energy: Callable[[Matrix], Expr]) -
     m, n = network.coframe.shape
     if not (isinstance(m, int) and isinstance(n, int)):
         raise ValueError(f"gradient_flow needs an explicit shape, not {network.coframe.shape}")
+    if not network.coframe.has_explicit_rank:
+        raise ValueError(f"gradient_flow needs an explicit rank, not {network.coframe.rank}")
     if network.coframe.field != "R":
         raise ValueError(f"gradient_flow is derived over the real field, not over {network.coframe.field!r}")
     entries = Matrix(m, n, lambda i, j: Symbol(f"X_{i + 1}{_comma(m, n)}{j + 1}", real=True))

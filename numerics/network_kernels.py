@@ -60,7 +60,7 @@ def explicit_shape(network: DeepLinearNetwork) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If the depth or the shape is symbolic, or the field is not R.
+        If the depth, the shape or the rank is symbolic, or the field is not R.
     """
     if not isinstance(network, DeepLinearNetwork):
         raise TypeError(f"network must be a DeepLinearNetwork, not {network!r}")
@@ -69,6 +69,8 @@ def explicit_shape(network: DeepLinearNetwork) -> tuple[int, int]:
     m, n = network.shape
     if not (isinstance(m, int) and isinstance(n, int)):
         raise ValueError(f"numerics need a network of explicit shape, not of shape {network.shape}")
+    if not isinstance(network.rank, int):
+        raise ValueError(f"numerics need a network of explicit rank, not of rank {network.rank}")
     if network.field != "R":
         raise ValueError(f"numerics are over the real field, not over {network.field!r}")
     return m, n

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Expr, oo
+from sympy import Expr, Symbol, oo
 
 from geometry import DeepLinearNetwork
 from numerics import FactoredMatrix, inner_product, log_volume, operator
@@ -224,3 +224,11 @@ def test_factored_points_of_another_rank_are_refused() -> None:
     point = FactoredMatrix.from_matrix(defined_point((3, 3), 3, 17).matrix, 2)
     with pytest.raises(ValueError, match="rank"):
         operator(DeepLinearNetwork(3, (3, 3)), point)
+
+
+def test_a_symbolic_rank_is_refused() -> None:
+    network = DeepLinearNetwork(3, (4, 3), Symbol("r", integer=True, positive=True))
+    with pytest.raises(ValueError, match="explicit rank"):
+        operator(network, np.eye(4, 3))
+    with pytest.raises(ValueError, match="explicit rank"):
+        network.gradient_flow(lambda X: (X.T * X).trace())
