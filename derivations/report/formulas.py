@@ -18,10 +18,12 @@ from ..derivation import Derivation
 from ..step import typeset
 from ..theorems import DERIVATIONS
 
-__all__ = ["compile_document", "derivations_for", "kernel_module", "latex_document"]
+__all__ = ["REPORTED", "compile_document", "derivations_for", "kernel_module", "latex_document"]
 
 logger = logging.getLogger(__name__)
 
+REPORTED = ("multiplier", "metric", "volume-form", "infinite-depth", "spectral-flow")
+"""The theorems that the report is about; `dln verify` checks the whole catalogue."""
 NAMES = {oo: "infinity"}
 SHORT = 160
 """The length of the source of an equality that certainly fits on one line."""
@@ -41,9 +43,9 @@ PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 
 
 def derivations_for(depth: int | Expr) -> list[Derivation]:
-    """The five theorems for one depth, on 2 x 2 matrices (short formulas that show everything)."""
+    """The theorems of the report for one depth, on 2 x 2 matrices (short formulas that show everything)."""
     network = DeepLinearNetwork(depth, (2, 2))
-    names = [name for name in DERIVATIONS if name != "infinite-depth" or isinstance(depth, Symbol)]
+    names = [name for name in REPORTED if name != "infinite-depth" or isinstance(depth, Symbol)]
     return [DERIVATIONS[name](network) for name in names]
 
 
