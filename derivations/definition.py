@@ -82,6 +82,11 @@ class Point(ABC):
         self.beta = len(UNITS[field])
         self.generator = np.random.default_rng(seed)
 
+    @property
+    def is_infinitely_deep(self) -> bool:
+        """Whether A_∞ takes the place of A_N."""
+        return bool(self.depth == oo)
+
     @abstractmethod
     def random(self) -> Any:
         """A random number of moderate size."""
@@ -275,7 +280,7 @@ class PrecisePoint(Point):
         return result
 
     def apply(self, Z: Any) -> Any:
-        if self.depth == oo:
+        if self.is_infinitely_deep:
             return self._integral(Z)
         N = mpmath.mpf(int(self.depth))
         result = mpmath.matrix(*self._block_shape)
