@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,26 +13,57 @@ from geometry import explicit
 
 __all__ = ["Step", "plain_text", "typeset", "written"]
 
-PLAIN = {
-    r"^{\mathsf T}": "ᵀ",
-    r"\mathcal{A}": "A",
-    r"\langle": "⟨",
-    r"\rangle": "⟩",
-    r"\infty": "∞",
-    r"\nabla": "∇",
-    r"\lambda": "λ",
-    r"\sigma": "σ",
-    r"\Omega": "Ω",
-    r"\sqrt": "√",
-    r"\det": "det",
-    r"\lim": "lim",
-    r"\to": "→",
-    r"\,": " ",
-    "$": "",
-    "{": "",
-    "}": "",
+GREEK_LETTERS = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
+    "upsilon phi chi psi omega"
+)
+GREEK = {name: chr(ord("α") + place) for place, name in enumerate(GREEK_LETTERS.split())} | {
+    "varepsilon": "ε",
+    "varphi": "φ",
 }
-"""What the LaTeX of statements looks like where there is none."""
+CAPITALS = {"Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Omega": "Ω"}
+SIGNS = {
+    "infty": "∞",
+    "nabla": "∇",
+    "partial": "∂",
+    "langle": "⟨",
+    "rangle": "⟩",
+    "sqrt": "√",
+    "sum": "Σ",
+    "prod": "Π",
+    "int": "∫",
+    "to": "→",
+    "mapsto": "↦",
+    "leq": "≤",
+    "le": "≤",
+    "geq": "≥",
+    "ge": "≥",
+    "neq": "≠",
+    "ne": "≠",
+    "sim": "~",
+    "approx": "≈",
+    "cdot": "·",
+    "cdots": "⋯",
+    "dots": "…",
+    "ldots": "…",
+    "times": "x",
+    "circ": "∘",
+    "perp": "⊥",
+    "wedge": "∧",
+    "otimes": "⊗",
+    "in": "∈",
+    "pm": "±",
+    "mp": "∓",
+    "quad": "  ",
+    "qquad": "    ",
+    ",": " ",
+    ";": " ",
+    "!": "",
+    "ddot": "",
+}
+PHRASES = {r"^{\mathsf T}": "ᵀ", r"\mathsf T": "ᵀ", r"\tfrac12": "½", r"\langle ": "⟨"}
+"""What the LaTeX of statements looks like where there is none; of any other command the name is left, as in log."""
+SILENT = ["left", "right", "mathrm", "mathcal", "mathbb", "operatorname", "text", "displaystyle", "bigl", "bigr"]
 
 
 @dataclass(frozen=True)
@@ -82,9 +114,22 @@ def plain_text(latex: str) -> str:
     >>> plain_text(r"As $N \to \infty$ the multiplier $\lambda_{kl}/N$ has a limit.")
     'As N → ∞ the multiplier λ_kl/N has a limit.'
     """
-    for source, text in PLAIN.items():
+    for source, text in PHRASES.items():
         latex = latex.replace(source, text)
-    return latex
+    latex = re.sub(r"\\[td]?frac\{([^{}]*)\}\{([^{}]*)\}", _plain_fraction, latex)
+    latex = re.sub(r"\\([A-Za-z]+|[,;!])( ?)", _plain_command, latex)
+    return re.sub(r"[${}]", "", latex)
+
+
+def _plain_fraction(found: re.Match[str]) -> str:
+    return "/".join(part if part.isalnum() else f"({part})" for part in found.groups())
+
+
+def _plain_command(found: re.Match[str]) -> str:
+    name, space = found.groups()
+    if name in SILENT:
+        return ""
+    return {**GREEK, **CAPITALS, **SIGNS}.get(name, name) + space
 
 
 def written(expression: Any) -> str:

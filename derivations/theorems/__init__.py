@@ -11,13 +11,66 @@ from types import ModuleType
 from geometry import DeepLinearNetwork
 
 from ..derivation import Derivation
-from . import infinite_depth, metric, multiplier, spectral_flow, volume_form
+from . import (
+    balancing_flow,
+    conserved_quantities,
+    constant_defect,
+    entropy,
+    entropy_limit,
+    equilibrium,
+    fibre_gram_matrix,
+    free_energy,
+    gibbs_partition,
+    group_volumes,
+    infinite_depth,
+    invariance,
+    langevin,
+    laplacian,
+    layer_langevin,
+    metric,
+    multiplier,
+    radial_brownian_motion,
+    riemannian_submersion,
+    scaling_and_inversion,
+    spectral_flow,
+    split_off_factor,
+    volume_form,
+)
 
 __all__ = ["DERIVATIONS", "THEOREMS"]
 
-THEOREMS: dict[str, ModuleType] = {
-    theorem.NAME: theorem for theorem in (multiplier, metric, volume_form, infinite_depth, spectral_flow)
-}
+CATALOGUE = (
+    # the metric and its volume
+    multiplier,
+    metric,
+    volume_form,
+    group_volumes,
+    infinite_depth,
+    # where it comes from, and its symmetries
+    riemannian_submersion,
+    invariance,
+    scaling_and_inversion,
+    split_off_factor,
+    # diffusion
+    laplacian,
+    radial_brownian_motion,
+    gibbs_partition,
+    langevin,
+    layer_langevin,
+    equilibrium,
+    # entropy
+    fibre_gram_matrix,
+    entropy,
+    entropy_limit,
+    free_energy,
+    # training
+    spectral_flow,
+    conserved_quantities,
+    constant_defect,
+    balancing_flow,
+)
+
+THEOREMS: dict[str, ModuleType] = {theorem.NAME: theorem for theorem in CATALOGUE}
 """The modules by name, in the order of the catalogue."""
 
 DERIVATIONS: dict[str, Callable[[DeepLinearNetwork], Derivation]] = {
