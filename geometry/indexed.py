@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from sympy import Add, Dummy, Expr, Function, Integer, Mul, S, Symbol, Tuple, log, sympify
 from sympy.printing.latex import LatexPrinter
-from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.precedence import PRECEDENCE, PRECEDENCE_TRADITIONAL
 from sympy.printing.str import StrPrinter
 
 __all__ = [
@@ -192,6 +192,7 @@ class _OverIndices(Expr):
         r.
     """
 
+    precedence = PRECEDENCE["Func"]
     _combine: ClassVar[Callable[..., Expr]]
     _sign: ClassVar[str]
     _word: ClassVar[str]
@@ -284,8 +285,6 @@ class IndexedSum(_OverIndices):
     (Sum(sigma_k**2, k <= r), sigma_1**2 + sigma_2**2)
     """
 
-    # In a product a sum stands in brackets, also where it comes last: what it extends to is plain.
-    precedence = PRECEDENCE["Add"]
     _combine = staticmethod(Add)
 
     @staticmethod
@@ -308,7 +307,6 @@ class IndexedProduct(_OverIndices):
     Abs(sigma_1 - sigma_2)
     """
 
-    precedence = PRECEDENCE["Mul"]
     _combine = staticmethod(Mul)
 
     @staticmethod
@@ -333,3 +331,8 @@ class IndexedProduct(_OverIndices):
     def logarithm(self) -> Expr:
         """The sum of the logarithms of the factors."""
         return IndexedSum(log(self.function), self.indices, self.rank)
+
+
+# In LaTeX, by the name of a class: in a product a sum stands in brackets, also where it comes last.
+PRECEDENCE_TRADITIONAL["IndexedSum"] = PRECEDENCE["Add"]
+PRECEDENCE_TRADITIONAL["IndexedProduct"] = PRECEDENCE["Mul"]

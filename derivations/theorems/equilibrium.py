@@ -9,7 +9,7 @@ from sympy import Expr, Integer, Poly, Rational, Symbol, Tuple, oo
 
 from geometry import DeepLinearNetwork, explicit
 from geometry.coframe import generic_singular_value
-from geometry.gibbs import completion_exponents
+from geometry.equilibrium import completion_exponents
 from geometry.indexed import index_symbols
 
 from ..check_points import instances

@@ -9,17 +9,14 @@ import pytest
 from sympy import Integer, Matrix, Rational, Symbol, factorial, false, gamma, log, oo, pi, symbols, true
 
 from geometry import DeepLinearNetwork
-from geometry.gibbs import (
+from geometry.equilibrium import (
     CLUSTER,
     completion_equilibrium_exists,
     completion_exponents,
     equilibrium_exists,
-    free_energy,
-    laguerre_selberg,
     mass_exponents,
-    mean_energy,
-    partition_function,
 )
+from geometry.gibbs import equilibrium_free_energy, laguerre_selberg, mean_energy, partition_function
 from geometry.group_volumes import angular_volume
 
 N, T = symbols("N T", positive=True)
@@ -131,7 +128,7 @@ def test_mean_energy_and_free_energy(depth: int) -> None:
     network = DeepLinearNetwork(depth, (2, 2))
     assert mean_energy(network, T) == 2 * T
     assert abs(quadrature(network, 0.7, power=1) / quadrature(network, 0.7) - 1.4) < 1e-11
-    assert free_energy(network, T).equals(-T * log(partition_function(network, T)))
+    assert equilibrium_free_energy(network, T).equals(-T * log(partition_function(network, T)))
 
 
 def test_mean_energy_for_symbolic_rank() -> None:
