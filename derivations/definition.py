@@ -87,6 +87,10 @@ class Point(ABC):
         """Whether A_∞ takes the place of A_N."""
         return bool(self.depth == oo)
 
+    def place(self, U: Any, singular_values: list[Any], V: Any) -> None:
+        """Put X at complete orthogonal matrices and singular values (N-th powers, where they are rational)."""
+        self.U, self.singular_values, self.V = U, singular_values, V
+
     @abstractmethod
     def random(self) -> Any:
         """A random number of moderate size."""
@@ -113,14 +117,14 @@ class Point(ABC):
         for i in range(self.shape[0]):
             for j in range(self.shape[1]):
                 for number in range(self.beta):
-                    self._add_block(Z, i, j, number, self.random())
+                    self.add_block(Z, i, j, number, self.random())
         return Z
 
     @property
     def _block_shape(self) -> tuple[int, int]:
         return self.beta * self.shape[0], self.beta * self.shape[1]
 
-    def _add_block(self, Z: Any, k: int, l: int, number: int, value: Any, sign: int = 1) -> None:
+    def add_block(self, Z: Any, k: int, l: int, number: int, value: Any, sign: int = 1) -> None:
         """Add a multiple of a unit, or for sign -1 of its conjugate, to the entry at (k, l)."""
         for i, row in enumerate(UNITS[self.field][number]):
             for j, entry in enumerate(row):
@@ -132,12 +136,12 @@ class Point(ABC):
         skew = self.matrix(self.beta * side, self.beta * side)
         for k in range(side):
             for number in range(1, self.beta):
-                self._add_block(skew, k, k, number, self.random())
+                self.add_block(skew, k, k, number, self.random())
         for k, l in combinations(range(side), 2):
             for number in range(self.beta):
                 value = self.random()
-                self._add_block(skew, k, l, number, value)
-                self._add_block(skew, l, k, number, -value, sign=-1)
+                self.add_block(skew, k, l, number, value)
+                self.add_block(skew, l, k, number, -value, sign=-1)
         return skew
 
     def unitary_matrix(self, side: int) -> Any:
@@ -154,7 +158,7 @@ class Point(ABC):
     def outer(self, k: int, l: int, number: int = 0) -> Any:
         """u_k v_lᵀ, with a unit of the field between them; indices from r on are null directions."""
         unit = self.matrix(self.beta, self.beta)
-        self._add_block(unit, 0, 0, number, 1)
+        self.add_block(unit, 0, 0, number, 1)
         return self.column(self.U, k) @ unit @ self.column(self.V, l).T
 
     def named_frame(self) -> Iterator[FrameVector]:
@@ -230,14 +234,18 @@ class ExactPoint(Point):
     def __init__(self, depth: int, shape: tuple[int, int], rank: int, seed: int = 0, field: str = "R") -> None:
         super().__init__(depth, shape, rank, seed, field)
         numerators = sorted(self.generator.choice(np.arange(2, 12), rank, replace=False), reverse=True)
-        self.roots = [Rational(int(number), 5) for number in numerators]
-        self.singular_values = [root**depth for root in self.roots]
-        self.U, self.V = (self.unitary_matrix(side) for side in shape)
-        size = self.beta * rank
+        roots = [Rational(int(number), 5) for number in numerators]
+        U, V = (self.unitary_matrix(side) for side in shape)
+        self.place(U, [root**depth for root in roots], V)
+
+    def place(self, U: Matrix, singular_values: list[Rational], V: Matrix) -> None:
+        super().place(U, singular_values, V)
+        self.roots = [value ** Rational(1, self.depth) for value in singular_values]
+        size = self.beta * self.rank
         squares = Matrix(size, size, lambda i, j: self.roots[i // self.beta] ** 2 if i == j else 0)
-        left, right = (W[:, :size] @ squares @ W[:, :size].T for W in (self.U, self.V))
+        left, right = (W[:, :size] @ squares @ W[:, :size].T for W in (U, V))
         # left = (X Xᵀ)^{1/N}; the zeroth power is the identity, null spaces included.
-        self._powers = [(left**p, right**p) for p in range(depth)]
+        self._powers = [(left**p, right**p) for p in range(self.depth)]
 
     def random(self) -> Rational:
         return Rational(int(self.generator.integers(-20, 21)), 7)
@@ -309,17 +317,17 @@ class FloatPoint(Point):
     def __init__(self, depth: Any, shape: tuple[int, int], rank: int, seed: int = 0, field: str = "R") -> None:
         super().__init__(depth, shape, rank, seed, field)
         U, V = (self.unitary_matrix(side) for side in shape)
-        self._place(U, list(np.sort(self.generator.uniform(0.3, 2.0, rank))[::-1]), V)
+        self.place(U, list(np.sort(self.generator.uniform(0.3, 2.0, rank))[::-1]), V)
 
     @classmethod
     def at(cls, depth: Any, U: Any, singular_values: list[float], V: Any) -> FloatPoint:
         """The point over R with given complete orthogonal matrices and singular values."""
         point = cls(depth, (len(U), len(V)), len(singular_values))
-        point._place(U, singular_values, V)
+        point.place(U, singular_values, V)
         return point
 
-    def _place(self, U: Any, singular_values: list[float], V: Any) -> None:
-        self.U, self.singular_values, self.V = U, singular_values, V
+    def place(self, U: Any, singular_values: list[float], V: Any) -> None:
+        super().place(U, singular_values, V)
         size = self.beta * self.rank
         X = U[:, :size] @ np.diag(np.repeat(singular_values, self.beta)) @ V[:, :size].T
         self._left, self._right = self._eigen(X @ X.T), self._eigen(X.T @ X)

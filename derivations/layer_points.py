@@ -59,7 +59,7 @@ def directions(point: Point, layer: Any) -> Iterator[Any]:
         for j in range(columns):
             for number in range(point.beta):
                 unit = 0 * layer
-                point._add_block(unit, i, j, number, 1)
+                point.add_block(unit, i, j, number, 1)
                 yield unit
 
 

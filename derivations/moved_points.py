@@ -6,9 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from sympy import Matrix, Rational
-
-from .definition import ExactPoint, FloatPoint, Point
+from .definition import Point
 
 __all__ = ["inverted", "moved", "rotated", "scaled", "transposed"]
 
@@ -19,17 +17,8 @@ def moved(point: Point, left: Any, singular_values: Sequence[Any], right: Any) -
     On the exact route these must be rational N-th powers.
     """
     other = copy.copy(point)
-    size = point.beta * point.rank
     other.shape = (_rows(left) // point.beta, _rows(right) // point.beta)
-    if isinstance(other, FloatPoint):
-        other._place(left, list(singular_values), right)
-        return other
-    other.U, other.singular_values, other.V = left, list(singular_values), right
-    if isinstance(other, ExactPoint):
-        other.roots = [value ** Rational(1, point.depth) for value in singular_values]
-        squares = Matrix(size, size, lambda i, j: other.roots[i // point.beta] ** 2 if i == j else 0)
-        grams = [W[:, :size] @ squares @ W[:, :size].T for W in (left, right)]
-        other._powers = [tuple(gram**p for gram in grams) for p in range(point.depth)]
+    other.place(left, list(singular_values), right)
     return other
 
 

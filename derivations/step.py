@@ -117,6 +117,7 @@ def plain_text(latex: str) -> str:
     for source, text in PHRASES.items():
         latex = latex.replace(source, text)
     latex = re.sub(r"\\[td]?frac\{([^{}]*)\}\{([^{}]*)\}", _plain_fraction, latex)
+    latex = re.sub(r"\\sqrt\{([^{}]{2,})\}", r"√(\1)", latex)
     latex = re.sub(r"\\([A-Za-z]+|[,;!])( ?)", _plain_command, latex)
     return re.sub(r"[${}]", "", latex)
 

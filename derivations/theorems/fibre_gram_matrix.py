@@ -190,13 +190,13 @@ class FibreOrbit:
         for k in range(r):
             for number in range(1, point.beta):
                 generator = point.matrix(size, size)
-                point._add_block(generator, k, k, number, 1)
+                point.add_block(generator, k, k, number, 1)
                 yield "phase", (k,), number, generator
             for l in range(k + 1, self.width):
                 for number in range(point.beta):
                     generator = point.matrix(size, size)
-                    point._add_block(generator, k, l, number, 1)
-                    point._add_block(generator, l, k, number, -1, sign=-1)
+                    point.add_block(generator, k, l, number, 1)
+                    point.add_block(generator, l, k, number, -1, sign=-1)
                     yield ("pair", (k, l), number, generator) if l < r else ("complement", (k, l), number, generator)
 
     def gram(self, vectors: list[FibreVector]) -> Any:
