@@ -284,8 +284,8 @@ class SpectralMetric:
         return scalar_curvature(self)
 
     def ricci_curvature(self) -> Matrix:
-        """The Ricci tensor in the frame dual to `forms`.  See `geometry.curvature.ricci_curvature`."""
-        from .curvature import ricci_curvature
+        """The Ricci tensor in the frame dual to `forms`.  See `geometry.ricci.ricci_curvature`."""
+        from .ricci import ricci_curvature
 
         return ricci_curvature(self)
 

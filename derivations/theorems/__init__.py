@@ -13,13 +13,16 @@ from geometry import DeepLinearNetwork
 from ..derivation import Derivation
 from . import (
     balancing_flow,
+    bures_wasserstein,
     conserved_quantities,
     constant_defect,
+    diagonal_geodesics,
     entropy,
     entropy_limit,
     equilibrium,
     fibre_gram_matrix,
     free_energy,
+    geodesic_equations,
     gibbs_partition,
     group_volumes,
     infinite_depth,
@@ -30,10 +33,14 @@ from . import (
     metric,
     multiplier,
     radial_brownian_motion,
+    ricci_curvature,
     riemannian_submersion,
+    scalar_curvature,
     scaling_and_inversion,
+    sectional_curvature,
     spectral_flow,
     split_off_factor,
+    structure_equations,
     volume_form,
 )
 
@@ -51,6 +58,14 @@ CATALOGUE = (
     invariance,
     scaling_and_inversion,
     split_off_factor,
+    # curvature and geodesics
+    structure_equations,
+    scalar_curvature,
+    ricci_curvature,
+    sectional_curvature,
+    geodesic_equations,
+    diagonal_geodesics,
+    bures_wasserstein,
     # diffusion
     laplacian,
     radial_brownian_motion,

@@ -1,0 +1,106 @@
+r"""Sectional curvatures of g^N."""
+
+from __future__ import annotations
+
+from sympy import Expr, Float, Symbol, Tuple, latex, oo
+
+from geometry import DeepLinearNetwork
+
+from ..check_points import instances, values_at
+from ..curvature_oracle import CurvatureOracle
+from ..derivation import Derivation
+from ..references import BESSE
+from ..step import Step
+from .scalar_curvature import oracle_value, require_metric
+
+__all__ = ["NAME", "REFERENCE", "derive", "networks"]
+
+NAME = "sectional-curvature"
+REFERENCE = BESSE.at("chapters 7 and 9")
+
+
+def networks() -> tuple[DeepLinearNetwork, ...]:
+    """Symbolic, integer and infinite depth, with null spaces."""
+    N = Symbol("N", positive=True)
+    return (
+        DeepLinearNetwork(N, (2, 2)),
+        DeepLinearNetwork(3, (3, 2), 2),
+        DeepLinearNetwork(oo, (2, 2)),
+        DeepLinearNetwork(2, (3, 2), 1),
+    )
+
+
+def derive(network: DeepLinearNetwork) -> Derivation:
+    """K of the planes of neighbouring vectors of the frame, by Koszul's formula on the orbits.
+
+    Raises
+    ------
+    ValueError
+        If the rank is a symbol; at infinite depth unless m = n = r.
+    """
+    require_metric(network)
+    metric, forms = network.metric, network.metric.forms
+    planes = [(i, j) for i in range(len(forms)) for j in range(i)]
+    planes = [(i, j) for i, j in planes if metric.sectional_curvature(i, j) != 0][:8]
+    if not planes:
+        raise ValueError(f"all planes of the frame of {network} are flat")
+    return Derivation(
+        name=NAME,
+        network=network,
+        statement=r"Sectional curvatures of the planes of two vectors dual to the coframe. Spheres are positive.",
+        steps=_steps(network),
+        result=Tuple(*(metric.sectional_curvature(i, j) for i, j in planes)),
+        subject=tuple(f"K({latex(forms[j])}, {latex(forms[i])})" for i, j in planes),
+        reference=REFERENCE,
+        residual=_residual,
+    )
+
+
+def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
+    """A plane of a singular value and a rotation has the curvature -f''/f of a warped product."""
+    metric = network.metric
+    radial, steps = metric.forms[0], []
+    a = metric.coframe.singular_value(0)
+    for block in metric.coframe.blocks():
+        if block.kind == "radial" or 0 not in block.indices:
+            continue
+        b = metric.coframe.singular_value(block.indices[-1])
+        square = (a - b) ** 2 if block.kind == "pair" else a**2
+        turned = sum(block.forms)
+        found = metric.sectional_curvature(radial, turned)
+        steps.append(Step(_warped(network, square / metric.block_multiplier(block)), found, f"{block.kind}: -f''/f"))
+    return tuple(steps)
+
+
+def _warped(network: DeepLinearNetwork, square: Expr) -> Expr:
+    """-(D² f)/f of f² = `square` along D = √λ_11 ∂/∂σ_1."""
+    a = network.coframe.singular_value(0)
+    speed, h = network.multiplier(0, 0), square.diff(a) / (2 * square)
+    return -speed * (h.diff(a) + h**2) - speed.diff(a) * h / 2
+
+
+def _residual(derivation: Derivation, route: str) -> float:
+    """Against the Riemann tensor of the definition in a chart."""
+    network = derivation.network
+    if route == "exact" and network.is_infinitely_deep:
+        return 0.0  # no rational points: the other routes are numeric
+    worst = 0.0
+    names = [latex(form) for form in network.metric.forms]
+    for numeric, values, point in instances(network, route):
+        oracle = CurvatureOracle(point)
+        vectors = [components for vector, components in oracle.frame() if vector.component == 0]
+        numbers = dict(zip(network.singular_values, point.singular_values, strict=True))
+        # A multiple of the metric divides its curvature.
+        planes = [entry.subs(values) * numeric.operator_divisor for entry in derivation.result]
+        found = dict(zip(derivation.subject, values_at(planes, numbers, route), strict=True))
+        g = oracle.metric.value
+        for i, a in enumerate(vectors):
+            for j, b in enumerate(vectors[:i]):
+                key = f"K({names[j]}, {names[i]})"
+                if key in found:
+                    area = (a @ g @ a) * (b @ g @ b) - (a @ g @ b) ** 2
+                    value = oracle_value(oracle, oracle.riemann_component(a, b, b, a) / area)
+                    exact = route == "exact"
+                    gap = abs(found[key] - value) if exact else abs(Float(found[key], 60) - Float(value, 60))
+                    worst = max(worst, float(gap) / max(1.0, abs(float(value))))
+    return worst
