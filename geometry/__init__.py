@@ -10,6 +10,7 @@ N*PowerDifferenceMean(sigma_1, sigma_2, 2, 2/N)
 """
 
 from .coframe import SingularCoframe
+from .indexed import IndexedProduct, IndexedSum, SingularValue
 from .kernels import Kernel, compile_kernel
 from .means import LogarithmicMean, PowerDifference, PowerDifferenceMean, explicit, recognize_means
 from .metric import SpectralMetric
@@ -19,11 +20,14 @@ from .parsing import ExpressionError, parse_depth, parse_expression
 __all__ = [
     "DeepLinearNetwork",
     "ExpressionError",
+    "IndexedProduct",
+    "IndexedSum",
     "Kernel",
     "LogarithmicMean",
     "PowerDifference",
     "PowerDifferenceMean",
     "SingularCoframe",
+    "SingularValue",
     "SpectralMetric",
     "compile_kernel",
     "explicit",

@@ -147,7 +147,7 @@ def entropy_drift(network: DeepLinearNetwork, hidden_width: int | Expr | None = 
     --------
     >>> from geometry import DeepLinearNetwork
     >>> entropy_drift(DeepLinearNetwork(2, (2, 2)))
-    sigma_k*(Sum(1/(sigma_k + sigma_l), l != k <= 2))
+    sigma_k*Sum(1/(sigma_k + sigma_l), l != k <= 2)
     """
     own, between = entropy_drift_terms(network, hidden_width)
     return indexed(own) + sum_over_others(network.rank, between)

@@ -33,6 +33,7 @@ from sympy.printing.str import StrPrinter
 from .coframe import CoframeBlock, generic_singular_value, gram_matrix, indexed
 from .indexed import IndexedProduct, IndexedSum, SingularValue, index_symbols
 from .metric import SpectralMetric
+from .normal_form import factored
 from .volume import VolumeForm, block_volume_form
 
 __all__ = [
@@ -200,9 +201,9 @@ def radial_laplacian_drift(metric: SpectralMetric) -> Expr:
     --------
     >>> from geometry import DeepLinearNetwork
     >>> radial_laplacian_drift(DeepLinearNetwork(2, (2, 2)).metric)
-    2*sigma_k*(Sum(1/(sigma_k - sigma_l), l != k <= 2)) + 1
+    2*sigma_k*Sum(1/(sigma_k - sigma_l), l != k <= 2) + 1
     >>> radial_laplacian_drift(DeepLinearNetwork(1, (3, 5)).metric)
-    2*sigma_k*(Sum(1/(sigma_k**2 - sigma_l**2), l != k <= 3)) + 2/sigma_k
+    2*sigma_k*Sum(1/(sigma_k**2 - sigma_l**2), l != k <= 3) + 2/sigma_k
     """
     own, between = radial_drift_terms(metric)
     return indexed(own) + sum_over_others(metric.rank, between)
@@ -298,10 +299,16 @@ def summed(expression: Expr, rank: Expr) -> Expr:
         if len(inner) == 1 and not (term / inner[0]).has(SumOverOthers):
             ordered = term / inner[0] * inner[0].function.xreplace({inner[0].indices[0]: l})
             swapped = ordered.subs({k: l, l: k}, simultaneous=True)
-            terms.append(IndexedSum(powsimp(ordered) + powsimp(swapped), (k, l), rank))
+            terms.append(IndexedSum(factored_pair(powsimp(ordered) + powsimp(swapped)), (k, l), rank))
         else:
             terms.append(IndexedSum(powsimp(term), (k,), rank))
     return Add(*terms)
+
+
+def factored_pair(term: Expr) -> Expr:
+    """A term in σ_k and σ_l over one denominator, where the two halves of a pair may add up to less than each."""
+    names = {value: generic_singular_value(value.args[0]) for value in term.atoms(SingularValue)}
+    return indexed(factored(term.xreplace(names))) if not term.has(IndexedSum, IndexedProduct) else term
 
 
 # ------------------------------------------------------------------ derivatives through sums over indices
@@ -321,7 +328,7 @@ def radial_derivative(expression: Expr, k: Symbol) -> Expr:
     >>> radial_derivative(coframe.sum_over(1, lambda a: a**3), k)
     3*sigma_k**2
     >>> radial_derivative(coframe.sum_over(2, lambda a, b: a**2 * b**2), k)
-    2*sigma_k*(Sum(sigma_l**2, l != k <= r))
+    2*sigma_k*Sum(sigma_l**2, l != k <= r)
     """
     over = sorted(_outermost_sums(expression), key=str)
     names = {part: Dummy("s", positive=part.is_positive, real=True) for part in over}

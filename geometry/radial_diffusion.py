@@ -137,7 +137,7 @@ def radial_diffusion(metric: SpectralMetric) -> RadialDiffusion:
     >>> from geometry import DeepLinearNetwork
     >>> N = symbols("N", positive=True)
     >>> radial_diffusion(DeepLinearNetwork(N, (2, 2)).metric).drift
-    y_k*(Sum(1/(y_k**2 - y_l**2), l != k <= 2))
+    y_k*Sum(1/(y_k**2 - y_l**2), l != k <= 2)
     >>> radial_diffusion(DeepLinearNetwork(oo, (2, 2), field="C").metric).drift
     Sum(1/(y_k - y_l), l != k <= 2)
     """
