@@ -11,7 +11,7 @@ from sympy import Eq, Symbol, Tuple
 from sympy.printing.str import StrPrinter
 
 from geometry import explicit
-from geometry.coframe import IndexedForm
+from geometry.indexed import IndexedSymbol
 
 from .derivation import Derivation
 from .step import typeset, written
@@ -23,6 +23,8 @@ HEADER = """from sympy import *
 from geometry import LogarithmicMean, PowerDifference, PowerDifferenceMean
 from geometry.coframe import IndexedForm
 from geometry.indexed import IndexedProduct, IndexedSum, SingularValue
+from geometry.laplacian import SumOverOthers
+from geometry.radial_diffusion import FlatCoordinate
 from geometry.spectral_flow import TimeDerivative
 """
 
@@ -44,9 +46,19 @@ class _CodePrinter(StrPrinter):
     def _print_IndexedSymbol(self, symbol: Any) -> str:
         return f"Symbol({symbol.name!r}, positive=True)"
 
-    def _print_IndexedForm(self, form: Any) -> str:
+    def _print_named(self, form: Any) -> str:
         letter, *indices = form.args
-        return f"IndexedForm({letter.name!r}, {', '.join(map(self._print, indices))})"
+        return f"{type(form).__name__}({letter.name!r}, {', '.join(map(self._print, indices))})"
+
+    _print_IndexedForm = _print_named
+
+    _print_FlatCoordinate = _print_named
+
+    def _print_SumOverOthers(self, total: Any) -> str:
+        (index,) = total.indices
+        parts = (total.function, total.rank, total.fixed)
+        function, rank, fixed = (self._print(part) for part in parts)
+        return f"SumOverOthers({function}, ({self._print(index)},), {rank}, {fixed})"
 
     def _print_IndexedProduct(self, product: Any) -> str:
         indices = "".join(f"{self._print(index)}, " for index in product.indices)
@@ -95,7 +107,7 @@ def as_python(derivation: Derivation) -> str:
 
 def _letters(expression: Any) -> set[Symbol]:
     """The letters of forms with symbolic indices, which are no symbols by themselves."""
-    return {form.args[0] for form in expression.atoms(IndexedForm)}
+    return {form.args[0] for form in expression.atoms(IndexedSymbol)}
 
 
 def _symbol_definitions(symbols: Iterable[Symbol]) -> list[str]:

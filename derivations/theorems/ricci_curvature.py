@@ -46,12 +46,29 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         name=NAME,
         network=network,
         statement=r"The Ricci tensor couples singular values with each other, and the two rotations of a pair.",
-        steps=(Step(_trace(network), network.metric.scalar_curvature(), "the trace is the scalar curvature"),),
+        steps=(
+            Step(
+                _sum_of_planes(network),
+                network.multiplier(0, 0) * tensor[0, 0],
+                "along a singular value: the sum of the sectional curvatures of orthogonal planes",
+            ),
+            Step(_trace(network), network.metric.scalar_curvature(), "the trace is the scalar curvature"),
+        ),
         result=Tuple(*(tensor[place] for place in places)),
         subject=tuple(rf"\operatorname{{Ric}}({latex(forms[i])}, {latex(forms[j])})" for i, j in places),
         reference=REFERENCE,
         residual=_residual,
     )
+
+
+def _sum_of_planes(network: DeepLinearNetwork) -> Expr:
+    """Σ K(∂_1, e) over orthogonal e, with the multiplicities of the blocks."""
+    metric, terms = network.metric, []
+    for block in network.coframe.blocks():
+        directions = [block.forms[0]] if len(block.forms) == 1 else [sum(block.forms), block.forms[0] - block.forms[1]]
+        if block.kind != "radial":
+            terms += [block.multiplicity * metric.sectional_curvature(metric.forms[0], e) for e in directions]
+    return Add(*terms)
 
 
 def _trace(network: DeepLinearNetwork) -> Expr:

@@ -14,7 +14,7 @@ from geometry.structure import bracket_triples
 
 from ..check_points import at_instance, instances, value_at
 from ..curvature_oracle import CurvatureOracle
-from ..derivation import Derivation
+from ..derivation import Derivation, NotApplicableError
 from ..references import BESSE
 from ..step import Step
 
@@ -63,11 +63,11 @@ def require_metric(network: DeepLinearNetwork) -> None:
 
     Raises
     ------
-    ValueError
+    NotApplicableError
         At infinite depth unless m = n = r.
     """
     if network.freezes_spaces:
-        raise ValueError(f"{network} has no metric: it has a limit at infinite depth for m = n = r only")
+        raise NotApplicableError(f"{network} has no metric: it has a limit at infinite depth for m = n = r only")
 
 
 def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:

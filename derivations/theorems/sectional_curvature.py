@@ -65,10 +65,13 @@ def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
         if block.kind == "radial" or 0 not in block.indices:
             continue
         b = metric.coframe.singular_value(block.indices[-1])
-        square = (a - b) ** 2 if block.kind == "pair" else a**2
-        turned = sum(block.forms)
-        found = metric.sectional_curvature(radial, turned)
-        steps.append(Step(_warped(network, square / metric.block_multiplier(block)), found, f"{block.kind}: -f''/f"))
+        turns = [(block.forms[0], a**2, block.kind)]
+        if block.kind == "pair":
+            left, right = block.forms
+            turns = [(left + right, (a - b) ** 2, "common rotation"), (left - right, (a + b) ** 2, "opposite rotation")]
+        for turned, square, name in turns:
+            found = metric.sectional_curvature(radial, turned)
+            steps.append(Step(_warped(network, square / metric.block_multiplier(block)), found, f"{name}: -f''/f"))
     return tuple(steps)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sympy import Integer, Symbol, oo
 
 from geometry import DeepLinearNetwork
-from geometry.curvature import orbit_scalar
+from geometry.curvature import orbit_scalar, ratio_symbol
 from geometry.structure import Generator, bracket, bracket_triples, generators
 
 from ..definition import UNITS
@@ -42,6 +42,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
     reasons = {3: "three rotations: 4 sign patterns of β² triples with c² = 1/2", 2: "two rotations and a phase"}
     closed = {3: 2 * beta**2, 2: 4 * beta * (beta - 1)}
     steps = [Step(counted[size], closed[size], reasons[size]) for size in (2, 3) if size in counted]
+    steps += _orbit_steps(network)
     return Derivation(
         name=NAME,
         network=network,
@@ -53,6 +54,23 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         reference=REFERENCE,
         residual=_residual,
     )
+
+
+def _orbit_steps(network: DeepLinearNetwork) -> list[Step]:
+    """What one bracket brings to the curvature of the orbit, for three elements outside the isotropy and for two."""
+    steps, seen = [], set()
+    for triple in bracket_triples(network.field):
+        if triple.isotropic not in seen:
+            seen.add(triple.isotropic)
+            x, y, *others = (ratio_symbol(element) for element in triple.elements)
+            closed = triple.constant * (1 / x + 1 / y)
+            reason = "a bracket into the isotropy"
+            if others:
+                (z,) = others
+                closed = triple.constant * (2 * (x * y + y * z + z * x) - x**2 - y**2 - z**2) / (2 * x * y * z)
+                reason = "the Ricci curvatures along three elements, added"
+            steps.append(Step(orbit_scalar(triple), closed, reason))
+    return steps
 
 
 def _matrices(generator: Generator, field: str, rank: int, nulls: int) -> tuple[Any, Any]:
