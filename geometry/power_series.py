@@ -127,7 +127,7 @@ class PowerSeries:
     def flattened(self) -> list[Expr]:
         """The coefficients from h^0 on."""
         if not self.valuation.is_Integer or self.valuation < 0:
-            raise ValueError(f"a series in 1/N begins with N^{-self.valuation}")
+            raise ValueError(f"an exponent that grows with the depth, like N^{-self.valuation}, has no series in 1/N")
         return [S.Zero] * int(self.valuation) + list(self.coefficients)
 
 

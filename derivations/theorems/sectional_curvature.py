@@ -65,7 +65,7 @@ def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
         if block.kind == "radial" or 0 not in block.indices:
             continue
         b = metric.coframe.singular_value(block.indices[-1])
-        turns = [(block.forms[0], a**2, block.kind)]
+        turns: list[tuple[Expr, Expr, str]] = [(block.forms[0], a**2, block.kind)]
         if block.kind == "pair":
             left, right = block.forms
             turns = [(left + right, (a - b) ** 2, "common rotation"), (left - right, (a + b) ** 2, "opposite rotation")]
