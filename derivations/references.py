@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "ARNOLD",
     "ARORA_COHEN_HAZAN",
     "ARORA_COHEN_HU_LUO",
     "BAH_RAUHUT_TERSTIEGE_WESTDICKENBERG",
@@ -15,10 +16,14 @@ __all__ = [
     "COHEN_MENON_VERASZTO",
     "CONTRERAS_NAHAS_KOTWAL",
     "FORRESTER",
+    "FORRESTER_WARNAAR",
+    "HELGASON",
     "LINDSEY_MENON",
     "MENON",
     "MENON_YU_ENTROPY",
     "MENON_YU_LANGEVIN",
+    "PETERSEN",
+    "SAXE_MCCLELLAND_GANGULI",
     "SHIN_YUN",
     "Reference",
 ]
@@ -85,3 +90,14 @@ BHATIA_JAIN_LIM = Reference(
     "arXiv:1712.01504",
 )
 FORRESTER = Reference("P. J. Forrester", "Log-gases and random matrices", "Princeton University Press 2010")
+ARNOLD = Reference("V. I. Arnold", "Mathematical methods of classical mechanics", "Springer 1989")
+SAXE_MCCLELLAND_GANGULI = Reference(
+    "A. M. Saxe, J. L. McClelland, S. Ganguli",
+    "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+    "arXiv:1312.6120",
+)
+HELGASON = Reference("S. Helgason", "Groups and geometric analysis", "Academic Press 1984")
+PETERSEN = Reference("P. Petersen", "Riemannian geometry", "Springer 2016")
+FORRESTER_WARNAAR = Reference(
+    "P. J. Forrester, S. O. Warnaar", "The importance of the Selberg integral", "Bull. Amer. Math. Soc. 45 (2008)"
+)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from sympy import Dummy, Expr, Matrix, MatrixBase, Symbol, eye, sympify, zeros
+from sympy import Dummy, Eq, Expr, Matrix, MatrixBase, Rational, Symbol, eye, prime, sympify, zeros
 
 from .coframe import SingularCoframe
 from .network import DeepLinearNetwork
@@ -42,9 +42,12 @@ class SlowFlow:
     left, right : Matrix
         U (m, r) and V (n, r), in symbols U_ik and V_jk; they are orthonormal.
     block : Matrix
-        S*(U, V), (r, r).
+        S*(U, V), (r, r); symbols S_kl where it solves `block_equations`.
     left_velocity, right_velocity : Matrix
         dU/dt and dV/dt.
+    block_equations : tuple of Eq
+        The r² linear equations of S*, to be solved numerically along the flow; empty where it is explicit: for the
+        square loss on all entries, and at rank one.
     """
 
     left: Matrix
@@ -52,6 +55,7 @@ class SlowFlow:
     block: Matrix
     left_velocity: Matrix
     right_velocity: Matrix
+    block_equations: tuple[Eq, ...] = ()
 
 
 def space_mobility(network: DeepLinearNetwork, sigma: Expr) -> Expr:
@@ -100,7 +104,7 @@ def slow_flow(network: DeepLinearNetwork, energy: Callable[[Matrix], Expr]) -> S
     entries = _symbols("X", m, n)
     slope, hessian = _quadratic(energy, entries)
     left, right = _symbols("U", m, r), _symbols("V", n, r)
-    block = _slaved_block(slope, hessian, entries, left, right)
+    block, block_equations = _slaved_block(slope, hessian, entries, left, right)
     gradient = slope.subs(dict(zip(entries, left * block * right.T, strict=True)), simultaneous=True)
     # λ(D, 0)/D is D itself in the limit, and Q D Pᵀ is Sᵀ.
     sigma = Symbol("sigma", positive=True)
@@ -115,6 +119,7 @@ def slow_flow(network: DeepLinearNetwork, energy: Callable[[Matrix], Expr]) -> S
         block,
         -weight * left_null * gradient * right * block.T,
         -weight * right_null * gradient.T * left * block,
+        block_equations,
     )
 
 
@@ -153,17 +158,33 @@ def _quadratic(energy: Callable[[Matrix], Expr], entries: Matrix) -> tuple[Matri
 
 def _slaved_block(
     slope: Matrix, hessian: dict[tuple[Any, Any], Expr], entries: Matrix, left: Matrix, right: Matrix
-) -> Matrix:
+) -> tuple[Matrix, tuple[Eq, ...]]:
     """S* from Uᵀ ∇E(U S Vᵀ) V = 0, a linear system; for the Hessian h I it is S h, as U and V are orthonormal."""
     start = left.T * slope.subs(dict.fromkeys(entries, 0)) * right
     first = next(iter(entries))
     stiffness = hessian[first, first]
     if all(second == (stiffness if x == y else 0) for (x, y), second in hessian.items()) and stiffness != 0:
-        return -start / stiffness
-    names = Matrix(left.cols, right.cols, lambda k, l: Dummy(f"S_{k + 1}{l + 1}"))
-    image = slope.subs(dict(zip(entries, left * names * right.T, strict=True)), simultaneous=True)
-    equations = (left.T * image * right - start).applyfunc(lambda entry: entry.expand())
-    matrix = Matrix(list(equations)).jacobian(list(names))
-    if matrix.det() == 0:
+        return -start / stiffness, ()
+    matrix = _stiffness(hessian, entries, left, right)
+    # Full rank at one generic point is full rank almost everywhere.
+    numbers = {symbol: Rational(prime(place + 3), 7) for place, symbol in enumerate([*left, *right])}
+    generic = matrix.subs(numbers)
+    if not generic.free_symbols and generic.rank() < generic.rows:
         raise ValueError("energy does not determine the block of X on these spaces; observe more entries")
-    return Matrix(left.cols, right.cols, list(matrix.LUsolve(-Matrix(list(start)))))
+    if matrix.rows == 1:
+        return -start / matrix[0, 0], ()
+    block = _symbols("S", left.cols, right.cols)
+    equations = zip(matrix * Matrix(list(block)), start, strict=True)
+    return block, tuple(Eq(image, -constant, evaluate=False) for image, constant in equations)
+
+
+def _stiffness(hessian: dict[tuple[Any, Any], Expr], entries: Matrix, left: Matrix, right: Matrix) -> Matrix:
+    """The second derivatives of E(U S Vᵀ) in the entries of S, row by row."""
+    pairs = list(product(range(left.cols), range(right.cols)))
+    places = list(product(range(entries.rows), range(entries.cols)))
+    turned = Matrix(len(places), len(pairs), lambda x, y: _weight(places[x], pairs[y], left, right))
+    return turned.T * Matrix(len(places), len(places), lambda x, y: hessian[entries[x], entries[y]]) * turned
+
+
+def _weight(place: tuple[int, int], pair: tuple[int, int], left: Matrix, right: Matrix) -> Expr:
+    return left[place[0], pair[0]] * right[place[1], pair[1]]

@@ -13,14 +13,13 @@ from geometry import DeepLinearNetwork
 
 from ..check_points import CHECK_DEPTHS
 from ..derivation import Derivation
-from ..references import Reference
+from ..references import SAXE_MCCLELLAND_GANGULI
 from ..step import Step
 from .multiplier import defining_multiplier
 
 __all__ = [
     "NAME",
     "REFERENCE",
-    "SAXE_MCCLELLAND_GANGULI",
     "derive",
     "mobility",
     "networks",
@@ -29,11 +28,6 @@ __all__ = [
 ]
 
 NAME = "diagonal-training"
-SAXE_MCCLELLAND_GANGULI = Reference(
-    "A. M. Saxe, J. L. McClelland, S. Ganguli",
-    "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
-    "arXiv:1312.6120",
-)
 REFERENCE = SAXE_MCCLELLAND_GANGULI
 
 SIGMA, TARGET, START, TIME = (Symbol(name, positive=True) for name in ("sigma", "s", "sigma_0", "t"))

@@ -13,8 +13,9 @@ from geometry import DeepLinearNetwork
 
 from ..check_points import CHECK_DEPTHS
 from ..derivation import Derivation
+from ..references import SAXE_MCCLELLAND_GANGULI
 from ..step import Step
-from .diagonal_training import SAXE_MCCLELLAND_GANGULI, TARGET, mobility, networks, real_value, trained_layers
+from .diagonal_training import TARGET, mobility, networks, real_value, trained_layers
 from .multiplier import defining_multiplier
 
 __all__ = ["NAME", "REFERENCE", "derive", "networks"]

@@ -14,15 +14,14 @@ from geometry.coframe import SingularCoframe
 from ..check_points import instances, values_at
 from ..definition import Point
 from ..derivation import Derivation, NotApplicableError
-from ..references import Reference
+from ..references import ARNOLD
 from ..standard_networks import networks_over_fields, networks_with_metric
 from ..step import Step
 from .multiplier import defining_multiplier
 
-__all__ = ["ARNOLD", "NAME", "REFERENCE", "derive", "networks"]
+__all__ = ["NAME", "REFERENCE", "derive", "networks"]
 
 NAME = "geodesic-equations"
-ARNOLD = Reference("V. I. Arnold", "Mathematical methods of classical mechanics", "Springer 1989")
 REFERENCE = ARNOLD.at("appendix 2")
 
 

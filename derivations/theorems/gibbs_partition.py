@@ -16,15 +16,12 @@ from geometry.laplacian import generic_volume_forms
 from ..check_points import instances
 from ..definition import Point
 from ..derivation import Derivation, NotApplicableError
-from ..references import Reference
+from ..references import FORRESTER_WARNAAR
 from ..standard_networks import networks_over_fields, standard_networks, symbolic_network
 from ..step import Step
 
-__all__ = ["FORRESTER_WARNAAR", "NAME", "REFERENCE", "derive", "networks"]
+__all__ = ["NAME", "REFERENCE", "derive", "networks"]
 
-FORRESTER_WARNAAR = Reference(
-    "P. J. Forrester, S. O. Warnaar", "The importance of the Selberg integral", "Bull. Amer. Math. Soc. 45 (2008)"
-)
 NAME = "gibbs-partition-function"
 REFERENCE = FORRESTER_WARNAAR
 TEMPERATURE = Rational(3, 7)

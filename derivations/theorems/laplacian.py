@@ -34,12 +34,11 @@ from geometry.laplacian import (
 from ..check_points import instances, values_at
 from ..definition import UNITS, Point
 from ..derivation import Derivation, NotApplicableError
-from ..references import Reference
+from ..references import HELGASON
 from ..standard_networks import networks_over_fields, networks_with_metric, symbolic_network
 from ..step import Step
 
 __all__ = [
-    "HELGASON",
     "NAME",
     "REFERENCE",
     "CoordinateLaplacian",
@@ -52,7 +51,6 @@ __all__ = [
     "values_at_indices",
 ]
 
-HELGASON = Reference("S. Helgason", "Groups and geometric analysis", "Academic Press 1984")
 NAME = "laplacian"
 REFERENCE = HELGASON.at("chapter II, section 3")
 

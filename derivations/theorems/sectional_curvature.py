@@ -2,13 +2,16 @@ r"""Sectional curvatures of g^N."""
 
 from __future__ import annotations
 
+from itertools import islice
+
 from sympy import Expr, Float, Symbol, Tuple, latex, oo
 
 from geometry import DeepLinearNetwork
+from geometry.normal_form import factored
 
 from ..check_points import instances, values_at
 from ..curvature_oracle import CurvatureOracle
-from ..derivation import Derivation
+from ..derivation import Derivation, NotApplicableError
 from ..references import BESSE
 from ..step import Step
 from .scalar_curvature import oracle_value, require_metric
@@ -17,6 +20,8 @@ __all__ = ["NAME", "REFERENCE", "derive", "networks"]
 
 NAME = "sectional-curvature"
 REFERENCE = BESSE.at("chapters 7 and 9")
+MOST_PLANES = 8
+"""How many planes are shown and checked."""
 
 
 def networks() -> tuple[DeepLinearNetwork, ...]:
@@ -39,31 +44,46 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         If the rank is a symbol; at infinite depth unless m = n = r.
     """
     require_metric(network)
-    metric, forms = network.metric, network.metric.forms
-    planes = [(i, j) for i in range(len(forms)) for j in range(i)]
-    planes = [(i, j) for i, j in planes if metric.sectional_curvature(i, j) != 0][:8]
+    metric = network.metric
+    every = ((a, b) for place, a in enumerate(_directions(network)) for b in _directions(network)[:place])
+    curved = (((b, a), factored(K)) for a, b in every if (K := metric.sectional_curvature(a, b)) != 0)
+    planes = dict(islice(curved, MOST_PLANES))
     if not planes:
-        raise ValueError(f"all planes of the frame of {network} are flat")
+        raise NotApplicableError(f"all planes of the frame of {network} are flat")
     return Derivation(
         name=NAME,
         network=network,
-        statement=r"Sectional curvatures of the planes of two vectors dual to the coframe. Spheres are positive.",
+        statement=r"Sectional curvatures of the planes of two vectors of the orthogonal frame, named by their "
+        r"components in the coframe: $\Omega^U_{kl} + \Omega^V_{kl}$ turns both sides alike. Spheres are positive.",
         steps=_steps(network),
-        result=Tuple(*(metric.sectional_curvature(i, j) for i, j in planes)),
-        subject=tuple(f"K({latex(forms[j])}, {latex(forms[i])})" for i, j in planes),
+        result=Tuple(*planes.values()),
+        subject=tuple(f"K({latex(a)}, {latex(b)})" for a, b in planes),
         reference=REFERENCE,
         residual=_residual,
     )
+
+
+def _directions(network: DeepLinearNetwork) -> list[Expr]:
+    """The vectors of the orthogonal frame, as linear combinations of the forms that they are dual to."""
+    found: list[Expr] = []
+    for block in network.coframe.blocks():
+        if block.kind == "pair":
+            left, right = block.forms
+            found += [left + right, left - right]
+        else:
+            found += block.forms
+    return found
 
 
 def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
     """A plane of a singular value and a rotation has the curvature -f''/f of a warped product."""
     metric = network.metric
     radial, steps = metric.forms[0], []
-    a = metric.coframe.singular_value(0)
+    a, seen = metric.coframe.singular_value(0), set()
     for block in metric.coframe.blocks():
-        if block.kind == "radial" or 0 not in block.indices:
-            continue
+        if block.kind == "radial" or block.kind in seen:
+            continue  # blocks of one kind differ in their singular values only
+        seen.add(block.kind)
         b = metric.coframe.singular_value(block.indices[-1])
         turns: list[tuple[Expr, Expr, str]] = [(block.forms[0], a**2, block.kind)]
         if block.kind == "pair":
@@ -88,19 +108,23 @@ def _residual(derivation: Derivation, route: str) -> float:
     if route == "exact" and network.is_infinitely_deep:
         return 0.0  # no rational points: the other routes are numeric
     worst = 0.0
-    names = [latex(form) for form in network.metric.forms]
+    forms = network.metric.forms
     for numeric, values, point in instances(network, route):
         oracle = CurvatureOracle(point)
-        vectors = [components for vector, components in oracle.frame() if vector.component == 0]
+        duals = [components for vector, components in oracle.frame() if vector.component == 0]
         numbers = dict(zip(network.singular_values, point.singular_values, strict=True))
         # A multiple of the metric divides its curvature.
         planes = [entry.subs(values) * numeric.operator_divisor for entry in derivation.result]
         found = dict(zip(derivation.subject, values_at(planes, numbers, route), strict=True))
-        g = oracle.metric.value
-        for i, a in enumerate(vectors):
-            for j, b in enumerate(vectors[:i]):
-                key = f"K({names[j]}, {names[i]})"
+        g, directions = oracle.metric.value, _directions(network)
+        for place, second in enumerate(directions):
+            for first in directions[:place]:
+                key = f"K({latex(first)}, {latex(second)})"
                 if key in found:
+                    a, b = (
+                        sum(int(vector.coeff(form)) * dual for form, dual in zip(forms, duals, strict=True))
+                        for vector in (first, second)
+                    )
                     area = (a @ g @ a) * (b @ g @ b) - (a @ g @ b) ** 2
                     value = oracle_value(oracle, oracle.riemann_component(a, b, b, a) / area)
                     exact = route == "exact"

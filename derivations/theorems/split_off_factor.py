@@ -14,7 +14,7 @@ from ..definition import Point
 from ..derivation import Derivation
 from ..layer_points import tangent_vector
 from ..moved_points import scaled
-from ..references import Reference
+from ..references import PETERSEN
 from ..step import Step
 from .invariance import networks, require_metric
 from .multiplier import defining_multiplier
@@ -22,7 +22,6 @@ from .multiplier import defining_multiplier
 __all__ = ["NAME", "REFERENCE", "derive", "networks", "radial_coordinate"]
 
 NAME = "split-off-factor"
-PETERSEN = Reference("P. Petersen", "Riemannian geometry", "Springer 2016")
 REFERENCE = PETERSEN
 FACTOR = Symbol("c", positive=True)
 

@@ -103,6 +103,21 @@ def test_block_of_higher_rank() -> None:
     assert flow.right_velocity.is_zero_matrix
 
 
+def test_block_of_a_completion_of_rank_two() -> None:
+    """The equations of S* hold where numpy's least squares over the observed entries puts the block."""
+    rng = np.random.default_rng(5)
+    places = [(i, j) for i in range(4) for j in range(4) if (i + j) % 3]
+    target = rng.standard_normal((4, 4))
+    network = DeepLinearNetwork(N, (4, 4), 2)
+    flow = slow_flow(network, lambda X: sum((X[i, j] - float(target[i, j])) ** 2 for i, j in places) / 2)
+    U, V = (np.linalg.qr(rng.standard_normal((4, 2)))[0] for _ in range(2))
+    design = np.array([np.outer(U[i], V[j]).ravel() for i, j in places])
+    solved = np.linalg.lstsq(design, np.array([target[place] for place in places]), rcond=None)[0]
+    values = dict(zip([*flow.left, *flow.right, *flow.block], [*U.ravel(), *V.ravel(), *solved], strict=True))
+    assert len(flow.block_equations) == 4
+    assert all(abs(float((eq.lhs - eq.rhs).subs(values))) < 1e-12 for eq in flow.block_equations)
+
+
 def test_mobility_is_the_limit() -> None:
     sigma = Symbol("sigma", positive=True)
     assert space_mobility(DeepLinearNetwork(3, (3, 2)), sigma) == sigma
