@@ -19,7 +19,7 @@ from .multiplier import defining_null_multiplier
 __all__ = ["NAME", "REFERENCE", "derive", "networks"]
 
 NAME = "slow-flow"
-REFERENCE = COHEN_MENON_VERASZTO
+REFERENCE = COHEN_MENON_VERASZTO.at("for the multiplier")
 
 SIGMA, TARGET = Symbol("sigma", positive=True), Symbol("s", positive=True)
 ANGLE = Symbol("theta", real=True)
