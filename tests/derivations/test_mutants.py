@@ -11,7 +11,7 @@ from sympy import Expr, Integer, Symbol, oo
 import derivations.theorems.spectral_flow
 import geometry.spectral_flow
 from derivations import verify
-from geometry import DeepLinearNetwork
+from geometry import DeepLinearNetwork, SpectralMetric
 from geometry.spectral_flow import pair_rotation
 from geometry.volume import VolumeForm
 
@@ -29,7 +29,7 @@ ALL = {(str(network.depth), route) for network in NETWORKS for route in ("exact"
 
 
 def test_nothing_fails_unmutated() -> None:
-    for name in ("multiplier", "volume-form", "infinite-depth", "spectral-flow"):
+    for name in ("multiplier", "metric", "volume-form", "infinite-depth", "spectral-flow"):
         assert not failures(name)
 
 
@@ -47,6 +47,28 @@ def test_multiplier(monkeypatch: pytest.MonkeyPatch, mutate: Callable[..., Expr]
     original = DeepLinearNetwork.pair_multiplier
     monkeypatch.setattr(DeepLinearNetwork, "pair_multiplier", lambda self, a, b: mutate(original(self, a, b), a, b))
     assert failures("multiplier") == ALL
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        lambda element, forms: 2 * element,
+        lambda element, forms: -element,
+        lambda element, forms: element.subs(forms[-1], -forms[-1]),
+        lambda element, forms: element + forms[0] ** 2,
+    ],
+    ids=["factor", "sign", "cross term", "summand"],
+)
+def test_metric(monkeypatch: pytest.MonkeyPatch, mutate: Callable[..., Expr]) -> None:
+    original = SpectralMetric.line_element
+
+    def mutated(self: SpectralMetric) -> Expr:
+        # The last of the rotations comes with a cross term.
+        rotations = [form for form in self.forms if "Omega" in form.name]
+        return mutate(original(self), rotations or self.forms)
+
+    monkeypatch.setattr(SpectralMetric, "line_element", mutated)
+    assert failures("metric") == ALL
 
 
 def changed(form: VolumeForm, change: str) -> VolumeForm:
