@@ -2,7 +2,7 @@ r"""The Ricci tensor of g^N in the frame dual to the coframe."""
 
 from __future__ import annotations
 
-from sympy import Add, Expr, Float, Symbol, Tuple, latex, oo
+from sympy import Add, Expr, Float, Function, Integer, Symbol, Tuple, latex, oo
 
 from geometry import DeepLinearNetwork
 from geometry.coframe import gram_matrix
@@ -47,12 +47,13 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         network=network,
         statement=r"The Ricci tensor couples singular values with each other, and the two rotations of a pair.",
         steps=(
+            _sum_of_planes(network),
             Step(
-                _sum_of_planes(network),
-                network.multiplier(0, 0) * tensor[0, 0],
-                "along a singular value: the sum of the sectional curvatures of orthogonal planes",
+                _trace(network),
+                network.metric.scalar_curvature(),
+                "the trace is the scalar curvature",
+                shown=(Function("tr")(Symbol("Ric")), network.metric.scalar_curvature()),
             ),
-            Step(_trace(network), network.metric.scalar_curvature(), "the trace is the scalar curvature"),
         ),
         result=Tuple(*(tensor[place] for place in places)),
         subject=tuple(rf"\operatorname{{Ric}}({latex(forms[i])}, {latex(forms[j])})" for i, j in places),
@@ -61,14 +62,26 @@ def derive(network: DeepLinearNetwork) -> Derivation:
     )
 
 
-def _sum_of_planes(network: DeepLinearNetwork) -> Expr:
-    """Σ K(∂_1, e) over orthogonal e, with the multiplicities of the blocks."""
-    metric, terms = network.metric, []
+def _sum_of_planes(network: DeepLinearNetwork) -> Step:
+    """λ_11 Ric(∂_1, ∂_1) = Σ K(∂_1, e) over orthogonal e, with the multiplicities of the blocks."""
+    metric = network.metric
+    total, named = Integer(0), Integer(0)
     for block in network.coframe.blocks():
-        directions = [block.forms[0]] if len(block.forms) == 1 else [sum(block.forms), block.forms[0] - block.forms[1]]
-        if block.kind != "radial":
-            terms += [block.multiplicity * metric.sectional_curvature(metric.forms[0], e) for e in directions]
-    return Add(*terms)
+        if block.kind == "radial":
+            continue
+        labels = "".join(str(index + 1) for index in block.indices)
+        directions: dict[str, Expr] = {block.kind: block.forms[0]}
+        if len(block.forms) == 2:
+            left, right = block.forms
+            directions = {"common": left + right, "opposite": left - right}
+        for name, direction in directions.items():
+            total += block.multiplicity * metric.sectional_curvature(metric.forms[0], direction)
+            named += block.multiplicity * Symbol(f"K_{name}{labels}")
+    rate = network.multiplier(0, 0) * metric.ricci_curvature()[0, 0]
+    reason = (
+        "along a singular value: the sectional curvatures of the planes with common and opposite rotations and others"
+    )
+    return Step(total, rate, reason, shown=(named, rate))
 
 
 def _trace(network: DeepLinearNetwork) -> Expr:

@@ -22,6 +22,8 @@ __all__ = ["NAME", "REFERENCE", "derive", "networks", "oracle_value", "require_m
 
 NAME = "scalar-curvature"
 REFERENCE = BESSE.at("chapters 7 and 9")
+WARPED = Symbol("scal_orbit") - 2 * Symbol("W_1") - Symbol("W_2")
+"""The scalar curvature of the orbit with W_1 = Σ n f''/f and W_2 = (Σ n f'/f)² - Σ n (f'/f)²."""
 
 
 def networks() -> tuple[DeepLinearNetwork, ...]:
@@ -49,7 +51,11 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         name=NAME,
         network=network,
         statement=r"The orbits of $U_m \times U_n$ are homogeneous, the singular values flat across them: the scalar "
-        r"curvature is a sum over one, two and three singular values. Spheres are positive.",
+        r"curvature is a sum over one, two and three singular values. With the lengths $f_i$ of the frame along the "
+        r"orbit, of multiplicity $n_i$, and derivatives in the flat coordinates "
+        r"$y_k = \int d\sigma_k/\sqrt{\lambda_{kk}}$, "
+        r"$W_1 = \sum_i n_i f_i''/f_i$ and $W_2 = (\sum_i n_i f_i'/f_i)^2 - \sum_i n_i (f_i'/f_i)^2$, summed over $k$. "
+        r"Spheres are positive.",
         steps=_steps(network),
         result=network.metric.scalar_curvature(),
         subject=(r"\operatorname{scal}",),
@@ -82,7 +88,11 @@ def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
     ]
     if isinstance(network.rank, int) and network.rank < 2:
         return tuple(steps)
-    return (*steps, Step(_pair_by_warping(network), generic.scalar_term(2), "terms of a pair of singular values"))
+    closed = generic.scalar_term(2)
+    return (
+        *steps,
+        Step(_pair_by_warping(network), closed, "terms of a pair of singular values", shown=(WARPED, closed)),
+    )
 
 
 def _pair_by_warping(network: DeepLinearNetwork) -> Expr:

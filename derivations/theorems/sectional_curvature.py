@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from sympy import Expr, Float, Symbol, Tuple, latex, oo
+from sympy import Expr, Float, Function, Symbol, Tuple, latex, oo
 
 from geometry import DeepLinearNetwork
 from geometry.normal_form import factored
@@ -22,6 +22,10 @@ NAME = "sectional-curvature"
 REFERENCE = BESSE.at("chapters 7 and 9")
 MOST_PLANES = 8
 """How many planes are shown and checked."""
+COORDINATE = Symbol("y", real=True)
+LENGTH = Function("f")(COORDINATE)
+WARPING = -LENGTH.diff(COORDINATE, 2) / LENGTH
+"""The curvature -f''/f of a warped product dy² + f(y)² dθ², y the flat coordinate of σ_1."""
 
 
 def networks() -> tuple[DeepLinearNetwork, ...]:
@@ -54,7 +58,9 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         name=NAME,
         network=network,
         statement=r"Sectional curvatures of the planes of two vectors of the orthogonal frame, named by their "
-        r"components in the coframe: $\Omega^U_{kl} + \Omega^V_{kl}$ turns both sides alike. Spheres are positive.",
+        r"components in the coframe: $\Omega^U_{kl} + \Omega^V_{kl}$ turns both sides alike. "
+        r"Along $y_1 = \int d\sigma_1/\sqrt{\lambda_{11}}$ they "
+        r"are those of warped products, $-f''/f$. Spheres are positive.",
         steps=_steps(network),
         result=Tuple(*planes.values()),
         subject=tuple(f"K({latex(a)}, {latex(b)})" for a, b in planes),
@@ -91,7 +97,8 @@ def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:
             turns = [(left + right, (a - b) ** 2, "common rotation"), (left - right, (a + b) ** 2, "opposite rotation")]
         for turned, square, name in turns:
             found = metric.sectional_curvature(radial, turned)
-            steps.append(Step(_warped(network, square / metric.block_multiplier(block)), found, f"{name}: -f''/f"))
+            warped = _warped(network, square / metric.block_multiplier(block))
+            steps.append(Step(warped, factored(found), f"{name} of length f", shown=(WARPING, factored(found))))
     return tuple(steps)
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from sympy import Symbol, oo, simplify
+from sympy import Symbol, oo, simplify, sympify
 
 from derivations import DERIVATIONS
 from derivations.verification import verified_networks
@@ -38,7 +38,7 @@ def test_python_code_defines_the_result(name: str, network: DeepLinearNetwork) -
     # One-forms are written as the real symbols that they are.
     renamed = expected.xreplace({form: Symbol(form.name, real=True) for form in expected.atoms(OneForm)})
     parts = zip(result, renamed, strict=True) if isinstance(result, tuple) else [(result, renamed)]
-    for there, here in parts:
+    for there, here in ((sympify(part), expected_part) for part, expected_part in parts):
         if there.is_Relational:
             assert simplify(explicit(there.rhs - here.rhs)) == 0
         else:
