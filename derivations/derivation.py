@@ -25,7 +25,7 @@ from .references import Reference
 from .step import Step, plain_text, typeset, written
 from .step_checks import step_residual
 
-__all__ = ["BOUNDS", "ROUTES", "CheckResult", "Derivation", "DerivationError", "NotApplicableError"]
+__all__ = ["BOUNDS", "ROUTES", "CheckResult", "Derivation", "DerivationError", "NotApplicableError", "require_metric"]
 
 ROUTES = ("exact", "precise", "float")
 BOUNDS = {"exact": 0.0, "precise": 1e-40, "float": 1e-10}
@@ -40,6 +40,21 @@ class DerivationError(ArithmeticError):
 
 class NotApplicableError(ValueError):
     """A theorem says nothing about the network that it was asked for."""
+
+
+def require_metric(network: DeepLinearNetwork) -> None:
+    """Refuse networks that a theorem on their metric says nothing about.
+
+    Raises
+    ------
+    NotApplicableError
+        At infinite depth unless m = n = r.
+    """
+    if network.freezes_spaces:
+        raise NotApplicableError(
+            f"{network} has no metric: it has no limit at infinite depth, where the multiplier vanishes against null "
+            "spaces; choose m = n = r, or use network.volume_density(), whose limit exists"
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,13 @@ from sympy import Symbol, oo, symbols
 
 from geometry import DeepLinearNetwork
 
-__all__ = ["networks_over_fields", "networks_with_metric", "standard_networks", "symbolic_network"]
+__all__ = [
+    "networks_over_fields",
+    "networks_with_metric",
+    "networks_with_metric_of_all_kinds",
+    "standard_networks",
+    "symbolic_network",
+]
 
 
 def standard_networks() -> tuple[DeepLinearNetwork, ...]:
@@ -24,6 +30,11 @@ def standard_networks() -> tuple[DeepLinearNetwork, ...]:
 def networks_with_metric() -> tuple[DeepLinearNetwork, ...]:
     """The standard networks without the one whose metric has no limit at infinite depth, which is what it says."""
     return tuple(network for network in standard_networks() if not network.freezes_spaces)
+
+
+def networks_with_metric_of_all_kinds() -> tuple[DeepLinearNetwork, ...]:
+    """Those with a metric: standard, symbolic in everything, over C and H."""
+    return (*networks_with_metric(), symbolic_network(), *networks_over_fields())
 
 
 def symbolic_network() -> DeepLinearNetwork:

@@ -12,37 +12,20 @@ from geometry.layers import symbolic_matrix
 
 from ..check_points import instances, values_at
 from ..definition import Point
-from ..derivation import Derivation, NotApplicableError
+from ..derivation import Derivation, require_metric
 from ..layer_points import tangent_vector
 from ..moved_points import rotated, transposed
 from ..references import COHEN_MENON_VERASZTO
-from ..standard_networks import networks_over_fields, networks_with_metric, symbolic_network
+from ..standard_networks import networks_with_metric_of_all_kinds as networks
 from ..step import Step
 from .multiplier import defining_multiplier, defining_null_multiplier
 
-__all__ = ["NAME", "REFERENCE", "derive", "networks", "require_metric", "rotation", "weighted_square"]
+__all__ = ["NAME", "REFERENCE", "derive", "networks", "rotation", "weighted_square"]
 
 NAME = "invariance"
 REFERENCE = COHEN_MENON_VERASZTO
 SUBJECTS = (r"[z_{kl}^2]\, g(Z, Z) = [z_{lk}^2]\, g(Z, Z)", r"[z_{k \perp}^2]\, g(Z, Z) = [z_{\perp k}^2]\, g(Z, Z)")
 """The coefficients of the squares of entries."""
-
-
-def networks() -> tuple[DeepLinearNetwork, ...]:
-    """Those with a metric, of all kinds: standard, symbolic in everything, over C and H."""
-    return (*networks_with_metric(), symbolic_network(), *networks_over_fields())
-
-
-def require_metric(network: DeepLinearNetwork) -> None:
-    """Refuse networks whose metric has no limit.
-
-    Raises
-    ------
-    NotApplicableError
-        At infinite depth unless m = n = r.
-    """
-    if network.freezes_spaces:
-        raise NotApplicableError(f"{network} has no metric: the multiplier vanishes against the null spaces")
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:

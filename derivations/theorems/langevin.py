@@ -11,10 +11,10 @@ from geometry.langevin_equation import correction_terms, matrix_laplacian, orbit
 from geometry.laplacian import model_blocks, radial_drift_terms, radial_laplacian_drift
 
 from ..check_points import instances
-from ..derivation import Derivation
+from ..derivation import Derivation, require_metric
 from ..references import MENON_YU_LANGEVIN
 from ..step import Step
-from .laplacian import coordinate_laplacian, largest_error, networks, require_metric, values_at_indices
+from .laplacian import coordinate_laplacian, largest_error, networks, values_at_indices
 
 __all__ = ["NAME", "REFERENCE", "derive", "networks"]
 

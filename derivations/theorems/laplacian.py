@@ -33,9 +33,9 @@ from geometry.laplacian import (
 
 from ..check_points import instances, values_at
 from ..definition import UNITS, Point
-from ..derivation import Derivation, NotApplicableError
+from ..derivation import Derivation, require_metric
 from ..references import HELGASON
-from ..standard_networks import networks_over_fields, networks_with_metric, symbolic_network
+from ..standard_networks import networks_with_metric_of_all_kinds as networks
 from ..step import Step
 
 __all__ = [
@@ -47,7 +47,6 @@ __all__ = [
     "largest_error",
     "networks",
     "number",
-    "require_metric",
     "values_at_indices",
 ]
 
@@ -55,23 +54,6 @@ NAME = "laplacian"
 REFERENCE = HELGASON.at("chapter II, section 3")
 
 Array = Any
-
-
-def networks() -> tuple[DeepLinearNetwork, ...]:
-    """Those of all kinds: standard, symbolic in everything, over C and H."""
-    return (*networks_with_metric(), symbolic_network(), *networks_over_fields())
-
-
-def require_metric(network: DeepLinearNetwork) -> None:
-    """Refuse networks whose metric has no limit.
-
-    Raises
-    ------
-    NotApplicableError
-        At infinite depth unless m = n = r.
-    """
-    if network.freezes_spaces:
-        raise NotApplicableError(f"the metric of {network} has no limit at infinite depth; choose m = n = r")
 
 
 def derive(network: DeepLinearNetwork) -> Derivation:

@@ -9,9 +9,9 @@ from geometry.coframe import CoframeBlock, SingularCoframe, gram_matrix, indexed
 from geometry.indexed import IndexedSum, IndexedSymbol, labelled
 
 from ..check_points import at_instance, instances, value_at
-from ..derivation import Derivation, NotApplicableError
+from ..derivation import Derivation, require_metric
 from ..references import COHEN_MENON_VERASZTO
-from ..standard_networks import networks_over_fields, networks_with_metric, symbolic_network
+from ..standard_networks import networks_with_metric_of_all_kinds as networks
 from ..step import Step
 from .multiplier import defining_multiplier, defining_null_multiplier
 
@@ -37,11 +37,6 @@ REASONS = {
 }
 
 
-def networks() -> tuple[DeepLinearNetwork, ...]:
-    """Those of all kinds: standard, symbolic in everything, over C and H."""
-    return (*networks_with_metric(), symbolic_network(), *networks_over_fields())
-
-
 def derive(network: DeepLinearNetwork) -> Derivation:
     """ds² block by block from the velocity Ω^U Σ + dΣ - Σ Ω^V.
 
@@ -50,11 +45,7 @@ def derive(network: DeepLinearNetwork) -> Derivation:
     NotApplicableError
         At infinite depth unless m = n = r: the metric has no limit.
     """
-    if network.freezes_spaces:
-        raise NotApplicableError(
-            f"the metric of {network} has no limit, since the multiplier vanishes against the null spaces; "
-            "use network.volume_density(), whose limit exists"
-        )
+    require_metric(network)
     coframe, element = network.coframe, network.metric.line_element()
     squares: list[Expr] = []
     steps: list[Step] = []

@@ -13,10 +13,10 @@ from geometry.laplacian import SumOverOthers, at_index, inverse_radial_metric, l
 from geometry.radial_diffusion import FlatCoordinate, RadialDiffusion, brownian_matrix_diffusion, radial_diffusion
 
 from ..check_points import instances, values_at
-from ..derivation import Derivation
+from ..derivation import Derivation, require_metric
 from ..references import FORRESTER
 from ..step import Step
-from .laplacian import coordinate_laplacian, largest_error, networks, number, require_metric
+from .laplacian import coordinate_laplacian, largest_error, networks, number
 
 __all__ = ["NAME", "REFERENCE", "derive", "networks"]
 

@@ -9,10 +9,10 @@ from geometry.coframe import gram_matrix
 
 from ..check_points import instances, values_at
 from ..curvature_oracle import CurvatureOracle
-from ..derivation import Derivation
+from ..derivation import Derivation, require_metric
 from ..references import BESSE
 from ..step import Step
-from .scalar_curvature import oracle_value, require_metric
+from .scalar_curvature import oracle_value
 
 __all__ = ["NAME", "REFERENCE", "derive", "networks"]
 

@@ -14,11 +14,11 @@ from geometry.structure import bracket_triples
 
 from ..check_points import at_instance, instances, value_at
 from ..curvature_oracle import CurvatureOracle
-from ..derivation import Derivation, NotApplicableError
+from ..derivation import Derivation, require_metric
 from ..references import BESSE
 from ..step import Step
 
-__all__ = ["NAME", "REFERENCE", "derive", "networks", "oracle_value", "require_metric"]
+__all__ = ["NAME", "REFERENCE", "derive", "networks", "oracle_value"]
 
 NAME = "scalar-curvature"
 REFERENCE = BESSE.at("chapters 7 and 9")
@@ -62,18 +62,6 @@ def derive(network: DeepLinearNetwork) -> Derivation:
         reference=REFERENCE,
         residual=_residual,
     )
-
-
-def require_metric(network: DeepLinearNetwork) -> None:
-    """Refuse networks that have no metric.
-
-    Raises
-    ------
-    NotApplicableError
-        At infinite depth unless m = n = r.
-    """
-    if network.freezes_spaces:
-        raise NotApplicableError(f"{network} has no metric: it has a limit at infinite depth for m = n = r only")
 
 
 def _steps(network: DeepLinearNetwork) -> tuple[Step, ...]:

@@ -12,12 +12,12 @@ from geometry.layers import symbolic_matrix
 
 from ..check_points import instances, values_at
 from ..definition import Point
-from ..derivation import Derivation
+from ..derivation import Derivation, require_metric
 from ..layer_points import tangent_vector
 from ..moved_points import inverted, scaled
 from ..references import COHEN_MENON_VERASZTO
 from ..step import Step
-from .invariance import networks, require_metric, rotation, weighted_square
+from .invariance import networks, rotation, weighted_square
 from .multiplier import defining_multiplier, defining_null_multiplier
 
 __all__ = ["NAME", "REFERENCE", "derive", "networks"]

@@ -11,10 +11,10 @@ from geometry.normal_form import factored
 
 from ..check_points import instances, values_at
 from ..curvature_oracle import CurvatureOracle
-from ..derivation import Derivation, NotApplicableError
+from ..derivation import Derivation, NotApplicableError, require_metric
 from ..references import BESSE
 from ..step import Step
-from .scalar_curvature import oracle_value, require_metric
+from .scalar_curvature import oracle_value
 
 __all__ = ["NAME", "REFERENCE", "derive", "networks"]
 

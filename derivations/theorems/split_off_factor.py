@@ -11,12 +11,12 @@ from geometry.invariance import cone_radius, position_length_squared, scaling_we
 
 from ..check_points import at_instance, instances, values_at
 from ..definition import Point
-from ..derivation import Derivation
+from ..derivation import Derivation, require_metric
 from ..layer_points import tangent_vector
 from ..moved_points import scaled
 from ..references import PETERSEN
 from ..step import Step
-from .invariance import networks, require_metric
+from .invariance import networks
 from .multiplier import defining_multiplier
 
 __all__ = ["NAME", "REFERENCE", "derive", "networks", "radial_coordinate"]

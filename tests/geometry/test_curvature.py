@@ -231,7 +231,7 @@ def test_own_multiplier_by_finite_differences(shape: tuple[int, int], rank: int,
 @pytest.mark.parametrize(
     ("depth", "shape", "rank", "field"),
     [
-        (3, (3, 3), 3, "R"),
+        *((depth, (3, 3), 3, "R") for depth in (1, 2, 3, 5)),
         (2, (3, 2), 2, "R"),
         (5, (2, 2), 2, "R"),
         (3, (4, 2), 1, "R"),
