@@ -183,9 +183,15 @@ def entropy_series(network: DeepLinearNetwork, order: int, hidden_width: int | E
 def _without_logarithms(expression: Expr, twin: DeepLinearNetwork, order: int) -> DepthSeries:
     """A series from N^0 on; logarithms of N have to cancel."""
     depth: Symbol = twin.depth
-    found = expanded(expression, depth, order + 2).flattened()
-    # A term N (log c - log c), say, is known to be 0 by its coefficients only.
-    coefficients = [_tidy(c) for c in (*found, *(S.Zero,) * order)[: order + 1]]
+    count, found = order + 2, list[Expr]()
+    for _ in range(MOST_ATTEMPTS):
+        found = expanded(expression, depth, count).flattened()
+        if len(found) > order:
+            break
+        count = 2 * count
+    else:
+        raise ArithmeticError(f"the terms of {expression} cancel up to the order {count}")
+    coefficients = [_tidy(c) for c in found[: order + 1]]
     if any(c.has(depth) for c in coefficients):
         raise ArithmeticError(f"logarithms of {depth} are left in {coefficients}")
     return DepthSeries(depth, S.Zero, tuple(coefficients))

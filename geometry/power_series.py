@@ -61,9 +61,10 @@ class PowerSeries:
         return cls(S.Zero, (value, *(S.Zero,) * (count - 1)))
 
     def __add__(self, other: PowerSeries) -> PowerSeries:
-        # A constant 0 is exact, whatever its valuation.
+        # A constant 0 is exact, whatever its valuation; without coefficients a series is unknown from its valuation on.
         for one, another in ((self, other), (other, self)):
-            if all(c == 0 for c in one.coefficients) and one.valuation <= another.valuation:
+            zero = bool(one.coefficients) and all(c == 0 for c in one.coefficients)
+            if zero and one.valuation <= another.valuation:
                 return another
         low = min(self.valuation, other.valuation)
         shifts = [series.valuation - low for series in (self, other)]

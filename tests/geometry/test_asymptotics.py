@@ -96,7 +96,7 @@ def test_remainders_of_the_entropy(field: str, width: int | None) -> None:
     )
     series = entropy_series(network, 4, width)
     require_remainders(series, regular)
-    assert (series.leading - network.infinite_depth().entropy(width)).subs(POINT).evalf(40) < 1e-35
+    assert abs((series.leading - network.infinite_depth().entropy(width)).subs(POINT).evalf(40)) < 1e-35
 
 
 @pytest.mark.parametrize("side", [2, 3])
@@ -184,6 +184,27 @@ def test_series_of_expressions(expression: Expr, power: int) -> None:
             for depth in (10**5, 10**6)
         ]
         assert rest[0] == rest[1] == 0 or float(log(rest[0] / rest[1], 10)) > power + terms - 0.01
+
+
+@pytest.mark.parametrize(
+    ("expression", "power", "coefficients"),
+    [
+        (exp(1 / N) - 1 - 1 / N + 5 / N**2, 2, [Rational(11, 2)]),
+        (exp(1 / N) - 1 - 1 / N + 5 / N**3, 2, [Rational(1, 2)]),
+        (a ** (1 / N) - 1 - log(a) / N - log(a) ** 2 / (2 * N**2) + N**-3, 3, [1 + log(a) ** 3 / 6, log(a) ** 4 / 24]),
+        (
+            exp(1 / N) - 1 - 1 / N - 1 / (2 * N**2) - 1 / (6 * N**3) + 7 / N**4,
+            4,
+            [Rational(169, 24), Rational(1, 120), Rational(1, 720)],
+        ),
+    ],
+)
+def test_what_cancels_is_not_taken_for_zero(expression: Expr, power: int, coefficients: list[Expr]) -> None:
+    series = depth_series(expression, N, len(coefficients) - 1)
+    assert series.leading_power == power
+    assert [(found - true).expand() for found, true in zip(series.coefficients, coefficients, strict=True)] == [
+        0
+    ] * len(coefficients)
 
 
 def test_a_power_with_depth_in_base_and_exponent() -> None:
