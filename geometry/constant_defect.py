@@ -37,7 +37,7 @@ def layer_square(sigma: Expr, defect: Expr) -> Expr:
     delta/2 + sqrt(4*a**2 + delta**2)/2
     """
     square = Symbol("s")
-    sigma, defect = sympify(sigma), sympify(defect)
+    sigma, defect = sympify(sigma, strict=True), sympify(defect, strict=True)
     solutions = solve(square**2 - defect * square - sigma**2, square)
     # The product of the two solutions is -σ², so one of them is positive: the larger, half the sum above.
     (larger,) = (solution for solution in solutions if (solution - defect / 2).is_positive)
@@ -66,7 +66,7 @@ def constant_defect_metric(side: int | Symbol, defect: Expr, field: str = "R") -
     >>> constant_defect_metric(2, Rational(0)).multiplier(0, 1)
     sigma_1 + sigma_2
     """
-    value = sympify(defect)
+    value = sympify(defect, strict=True)
     if not value.is_real:
         raise ValueError(f"defect must be real, not {defect!r}; declare a symbol with symbols('delta', real=True)")
     return SpectralMetric(

@@ -158,7 +158,7 @@ def decay_law(operator: SpectralOperator, order: int, slope: Any = 1) -> DecayLa
     >>> law.exponent, law.condition
     (1/(1 - 2/N), 1 - 2/N > 0)
     """
-    slope = sympify(slope)
+    slope = sympify(slope, strict=True)
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ValueError(f"order must be a positive integer, that of the power of sigma in the energy, not {order!r}")
     if not slope.is_positive:

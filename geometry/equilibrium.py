@@ -211,7 +211,7 @@ def equilibrium_exists(
         )
     exponents = mass_exponents(network, vertical_noise, hidden_width)
     sigma, T = Symbol("sigma", positive=True), validated_temperature(temperature)
-    force = sigma * sympify(potential(sigma)).diff(sigma) / T
+    force = sigma * sympify(potential(sigma), strict=True).diff(sigma) / T
     # Where the potential is q log σ, exp(-potential/T) is σ^(-q/T).
     low, high = (_force_far_out(force, sigma, point) for point in (S.Zero, oo))
     clusters = range(1, operator.index(rank) + 1)

@@ -228,8 +228,8 @@ def symmetric_equilibria(
     sqrt(2)*sqrt(T)/2
     """
     s = Dummy("s", positive=True)
-    pull = sympify(temperature) * entropy_degree(network, hidden_width) / network.rank
-    equation = expand(powsimp(expand(s * sympify(energy_of_one(s)).diff(s))) - pull)
+    pull = sympify(temperature, strict=True) * entropy_degree(network, hidden_width) / network.rank
+    equation = expand(powsimp(expand(s * sympify(energy_of_one(s), strict=True).diff(s))) - pull)
     return [root for root in _roots_in_a_power(equation, s) if _may_be_positive([root])]
 
 
@@ -253,8 +253,8 @@ def symmetric_hessian_eigenvalues(
     (2, 1)
     """
     s, x = Dummy("s", positive=True), Dummy("x", real=True)
-    temperature, rank = sympify(temperature), sympify(network.rank)
-    curvature = sympify(energy_of_one(s)).diff(s, 2).subs(s, value)
+    temperature, rank = sympify(temperature, strict=True), sympify(network.rank)
+    curvature = sympify(energy_of_one(s), strict=True).diff(s, 2).subs(s, value)
     along = temperature * entropy_degree(network, hidden_width) / (rank * value**2)
     across = along
     for factor in fibre_factors(network, hidden_width):
@@ -405,7 +405,7 @@ def _solves(equations: Sequence[Expr], solution: dict[Symbol, Expr]) -> bool:
 
 
 def _validated(network: DeepLinearNetwork, energy: Expr, temperature: Expr) -> tuple[Expr, Expr]:
-    energy, temperature = sympify(energy), sympify(temperature)
+    energy, temperature = sympify(energy, strict=True), sympify(temperature, strict=True)
     if not isinstance(energy, Expr) or energy.has(S.NaN):
         raise ValueError(f"energy must be an expression in the singular values, not {energy!r}")
     if temperature.is_negative or temperature.has(S.NaN) or temperature.is_real is False:

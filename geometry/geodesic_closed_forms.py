@@ -75,7 +75,7 @@ def flat_coordinate(metric: Metric, value: Expr) -> Expr:
         return primitive.subs(sigma, value)
     if exponent == -1:
         return factor * log(value)
-    return powsimp(factor / (exponent + 1)) * sympify(value) ** (exponent + 1)
+    return powsimp(factor / (exponent + 1)) * sympify(value, strict=True) ** (exponent + 1)
 
 
 def _power_law(metric: Metric, sigma: Symbol) -> tuple[Expr, Expr | None, Expr]:
@@ -128,7 +128,7 @@ def path_between(metric: Metric, start: Expr, end: Expr, t: Expr) -> Expr:
     _, power, exponent = _power_law(metric, Symbol("sigma", positive=True))
     if power is None:
         raise ValueError("multiplier must be a power of sigma on the diagonal for a geodesic in closed form")
-    t = sympify(t)
+    t = sympify(t, strict=True)
     if exponent == -1:
         return start ** (1 - t) * end**t
     root = exponent + 1
@@ -162,7 +162,7 @@ def _flat_distance(metric: Metric, first: Sequence[Expr], last: Sequence[Expr]) 
 
 
 def _diagonals(metric: Metric, start: Sequence[Expr], end: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
-    first, last = ([sympify(value) for value in values] for values in (start, end))
+    first, last = ([sympify(value, strict=True) for value in values] for values in (start, end))
     for name, values in (("start", first), ("end", last)):
         if metric.coframe.has_explicit_rank and len(values) != metric.coframe.rank:
             raise ValueError(f"{name} must have {metric.coframe.rank} singular values, not {len(values)}")

@@ -158,7 +158,9 @@ def _validated_density(network: DeepLinearNetwork) -> LaguerreDensity:
 
 def validated_temperature(temperature: Any) -> Expr:
     """T as an expression; refused where it is known not to be positive."""
+    if isinstance(temperature, str):
+        raise ValueError(f"temperature must be positive, not {temperature!r}")
     T = sympify(temperature)
-    if isinstance(temperature, str) or T.is_positive is False or T is S.NaN:
+    if T.is_positive is False or T is S.NaN:
         raise ValueError(f"temperature must be positive, not {temperature!r}")
     return T

@@ -163,4 +163,4 @@ def _size(name: str, size: int | Expr, at_least: int) -> Expr:
         raise ValueError(f"{name} must be an integer or an integer symbol, not {size!r}") from error
     if isinstance(size, bool) or value < at_least:
         raise ValueError(f"{name} must be an integer of at least {at_least}, not {size!r}")
-    return sympify(value)
+    return sympify(value, strict=True)

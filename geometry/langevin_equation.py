@@ -236,7 +236,7 @@ class LangevinEquation:
             raise ValueError(f"generator needs an explicit rank, not {self.network.rank}")
         terms = [self.temperature * laplacian(self.network.metric, function)]
         for position, sigma in enumerate(self.network.singular_values):
-            slope = sympify(function).diff(sigma)
+            slope = sympify(function, strict=True).diff(sigma)
             pull = self._weight(position, position) * self._force(position)
             terms.append((self._at(self.temperature * self._entropic(), position) - pull) * slope)
         return Add(*terms)

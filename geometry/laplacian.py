@@ -24,7 +24,23 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sympy import Abs, Add, Dummy, Expr, Integer, Mul, S, Symbol, Tuple, expand, expand_mul, log, powsimp, sympify
+from sympy import (
+    Abs,
+    Add,
+    Dummy,
+    Expr,
+    Integer,
+    MatrixBase,
+    Mul,
+    S,
+    Symbol,
+    Tuple,
+    expand,
+    expand_mul,
+    log,
+    powsimp,
+    sympify,
+)
 from sympy.core.sympify import SympifyError
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
@@ -268,7 +284,7 @@ def validated_function(metric: SpectralMetric, function: Any) -> Expr:
         value = sympify(function)
     except SympifyError as error:
         raise ValueError(f"function must be an expression in the singular values, not {function!r}") from error
-    if not isinstance(value, Expr) or value.has(S.NaN):
+    if not isinstance(value, Expr) or isinstance(value, MatrixBase) or value.has(S.NaN):
         raise ValueError(f"function must be a scalar expression in the singular values, not {function!r}")
     known: set[Symbol] = set()
     remedy = "for a symbolic rank write it with metric.coframe.sum_over or product_over"

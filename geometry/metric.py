@@ -86,6 +86,13 @@ def _side(side: int | Expr) -> int | Expr:
     return value
 
 
+def _expression(value: Any, name: str) -> Expr:
+    """What a function of the user's returns, unless it is text, which is never evaluated."""
+    if isinstance(value, str):
+        raise ValueError(f"{name} must return an expression, not the text {value!r}; see geometry.parse_expression")
+    return sympify(value)
+
+
 class SpectralMetric:
     r"""A Riemannian metric <Z, A⁻¹ Z> with A(u_k v_lᵀ) = λ(σ_k, σ_l) u_k v_lᵀ.
 
@@ -127,7 +134,7 @@ class SpectralMetric:
     ) -> None:
         self.coframe = validated_coframe(shape, rank, field)
         self._a, self._b = Dummy("a", positive=True), Dummy("b", positive=True)
-        self._pair = recognize_means(sympify(multiplier(self._a, self._b)))
+        self._pair = recognize_means(_expression(multiplier(self._a, self._b), "multiplier"))
         self._require_symmetric_and_positive()
         self._diagonal = self._diagonal_value()
         self._null = self._null_value(null_multiplier)
@@ -160,7 +167,7 @@ class SpectralMetric:
 
     def _null_value(self, null_multiplier: Callable[[Expr], Expr] | None) -> Expr:
         if null_multiplier is not None:
-            return sympify(null_multiplier(self._a))
+            return _expression(null_multiplier(self._a), "null_multiplier")
         return limit(explicit(self._pair), self._b, 0, "+")
 
     @property

@@ -308,7 +308,7 @@ def _form_components(metric: SpectralMetric, vector: Any) -> list[Expr]:
     if isinstance(vector, Sequence):
         if len(vector) != len(forms):
             raise ValueError(f"a tangent vector has one component for each of {forms}, not {len(vector)}")
-        return [sympify(component) for component in vector]
+        return [_component_value(component, vector) for component in vector]
     if not isinstance(vector, Expr):
         try:
             position = operator.index(vector)
@@ -324,6 +324,15 @@ def _form_components(metric: SpectralMetric, vector: Any) -> list[Expr]:
     if rest != 0 or any(component.has(*forms) for component in components):
         raise ValueError(f"{vector} is not linear in the forms {', '.join(map(str, forms))}")
     return components
+
+
+def _component_value(component: Any, vector: Any) -> Expr:
+    if isinstance(component, str):
+        raise ValueError(f"components of a tangent vector must be numbers or expressions, not the text {component!r}")
+    value = sympify(component)
+    if value.has(S.NaN, S.Infinity, S.NegativeInfinity, S.ComplexInfinity):
+        raise ValueError(f"components of a tangent vector must be finite, not {vector}")
+    return value
 
 
 def _from_velocity(metric: SpectralMetric, velocity: MatrixBase) -> Vector:

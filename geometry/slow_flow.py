@@ -146,7 +146,7 @@ def _symbols(letter: str, rows: int, columns: int) -> Matrix:
 
 def _quadratic(energy: Callable[[Matrix], Expr], entries: Matrix) -> tuple[Matrix, dict[tuple[Any, Any], Expr]]:
     """∇E, and the second derivatives by pairs of entries."""
-    value = sympify(energy(entries))
+    value = sympify(energy(entries), strict=True)
     if not isinstance(value, Expr) or isinstance(value, MatrixBase):
         raise ValueError(f"energy must return a scalar expression, not {value!r}")
     slope = entries.applyfunc(lambda entry: value.diff(entry))

@@ -150,7 +150,7 @@ def spectral_energy_flow(operator: RadialOperator, energy: Callable[[Expr], Expr
     (Eq(dsigma_1/dt, -2*sigma_1**2), -2*sigma_1**3 - 2*sigma_2**3)
     """
     if not callable(energy) or isinstance(energy, Expr):
-        return _coupled_flow(operator, sympify(energy))
+        return _coupled_flow(operator, sympify(energy, strict=True))
     generic = Dummy("sigma", positive=True)
     slope = diff(energy(generic), generic)
 
@@ -193,7 +193,7 @@ def power_antiderivative(power: Expr, x: Expr) -> Expr:
     >>> power_antiderivative(Integer(1), x), power_antiderivative(Integer(2), x)
     (log(x) - log(Abs(x - 1)), log(x) - log(Abs(x - 1)) - 1/x)
     """
-    power, x = sympify(power), sympify(x)
+    power, x = sympify(power, strict=True), sympify(x, strict=True)
     if not isinstance(power, Rational):
         return x ** (1 - power) / (1 - power) * hyper((1, 1 - power), (2 - power,), x)
     q = power.q
@@ -266,7 +266,7 @@ def first_integral(operator: RadialOperator, sigma: Expr, target: Expr) -> Expr:
     -1/(2*sigma)
     """
     coefficient, power = radial_power(operator)
-    sigma, target = sympify(sigma), sympify(target)
+    sigma, target = sympify(sigma, strict=True), sympify(target, strict=True)
     if target.is_negative:
         raise ValueError(f"target must not be negative, as singular values are not: {target}")
     if target == 0:

@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.linalg import expm
-from sympy import Expr, Rational, Symbol, exp, log, oo, sqrt, symbols
+from sympy import Expr, Matrix, Rational, Symbol, exp, log, oo, sqrt, symbols
 
 from geometry import DeepLinearNetwork, LogarithmicMean, SpectralMetric
 from tests.definition import DefinedPoint
@@ -241,3 +241,36 @@ def test_indices_out_of_range_are_refused(index: int) -> None:
 def test_a_multiplier_of_unknown_sign_is_refused() -> None:
     with pytest.raises(ValueError, match="positive"):
         SpectralMetric((2, 2), multiplier=lambda a, b: exp(-a - b) - 1)
+
+
+def test_text_is_never_evaluated(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from geometry.decay import decay_law
+    from geometry.gibbs import partition_function
+    from geometry.group_volumes import group_volume
+    from geometry.training import spectral_energy_flow
+
+    monkeypatch.chdir(tmp_path)
+    hostile: Any = "open('evaluated', 'w')"
+    network = DeepLinearNetwork(3, (2, 2))
+    for use in (
+        lambda: SpectralMetric((2, 2), multiplier=lambda a, b: hostile),
+        lambda: SpectralMetric((3, 2), multiplier=lambda a, b: a + b, null_multiplier=lambda a: hostile),
+        lambda: partition_function(network, hostile),
+        lambda: group_volume(hostile),
+        lambda: decay_law(network, 2, hostile),
+        lambda: spectral_energy_flow(network, hostile),
+        lambda: network.metric.laplacian(hostile),
+        lambda: network.metric.sectional_curvature([hostile, 0, 0, 0], [0, 1, 0, 0]),
+    ):
+        with pytest.raises((ValueError, TypeError)):
+            use()
+    assert not list(tmp_path.iterdir())
+
+
+def test_tangent_vectors_and_functions_are_finite_scalars() -> None:
+    metric = DeepLinearNetwork(2, (2, 2)).metric
+    for bad in (float("nan"), float("inf"), oo):
+        with pytest.raises(ValueError, match="finite"):
+            metric.sectional_curvature([bad, 0, 0, 0], [0, 0, 1, 0])
+    with pytest.raises(ValueError, match="scalar"):
+        metric.laplacian(Matrix([1]))
