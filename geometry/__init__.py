@@ -10,6 +10,8 @@ N*PowerDifferenceMean(sigma_1, sigma_2, 2, 2/N)
 """
 
 from .coframe import SingularCoframe
+from .derivative_kernels import gradient_kernel, hessian_kernel, jacobian_kernel
+from .divided_differences import PowerDividedDifference
 from .indexed import IndexedProduct, IndexedSum, SingularValue
 from .kernels import Kernel, compile_kernel
 from .means import LogarithmicMean, PowerDifference, PowerDifferenceMean, explicit, recognize_means
@@ -26,11 +28,15 @@ __all__ = [
     "LogarithmicMean",
     "PowerDifference",
     "PowerDifferenceMean",
+    "PowerDividedDifference",
     "SingularCoframe",
     "SingularValue",
     "SpectralMetric",
     "compile_kernel",
     "explicit",
+    "gradient_kernel",
+    "hessian_kernel",
+    "jacobian_kernel",
     "parse_depth",
     "parse_expression",
     "recognize_means",

@@ -195,10 +195,11 @@ class PowerDifferenceMean(_NumericallyEvaluated):
 
     def fdiff(self, argindex: int = 1) -> Expr:
         a, b, p, q = self.args
-        if argindex == 1:
-            return q * (a ** (p - 1) - self * a ** (q - 1)) / (a**q - b**q)
-        if argindex == 2:
-            return q * (b ** (p - 1) - self * b ** (q - 1)) / (b**q - a**q)
+        if argindex in (1, 2):
+            from .divided_differences import PowerDividedDifference
+
+            point = self.args[argindex - 1]
+            return point ** (q - 1) * PowerDividedDifference(p, q, a, b, point) / p
         exponent, sign = (p, 1) if argindex == 3 else (q, -1)
         growth = (a**exponent * log(a) - b**exponent * log(b)) / (a**exponent - b**exponent)
         return sign * self * (growth - 1 / exponent)
@@ -262,8 +263,10 @@ class LogarithmicMean(_NumericallyEvaluated):
         return cls._at_floats(a, b)
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        a, b = self.args if argindex == 1 else reversed(self.args)
-        return (1 - self / a) / (log(a) - log(b))
+        from .divided_differences import PowerDividedDifference
+
+        point = self.args[argindex - 1]
+        return PowerDividedDifference(S.One, S.Zero, *self.args, point) / point
 
     def _eval_is_positive(self) -> bool | None:
         return True if all(argument.is_positive for argument in self.args) else None
@@ -298,7 +301,10 @@ def explicit(expression: Expr) -> Expr:
     >>> explicit(DeepLinearNetwork(N, shape=(2, 2)).multiplier(0, 1))
     (sigma_1**2 - sigma_2**2)/(sigma_1**(2/N) - sigma_2**(2/N))
     """
-    return sympify(expression).rewrite((PowerDifference, PowerDifferenceMean), Pow).rewrite(LogarithmicMean, log)
+    from .divided_differences import PowerDividedDifference
+
+    powers = (PowerDifference, PowerDifferenceMean, PowerDividedDifference)
+    return sympify(expression).rewrite(powers, Pow).rewrite(LogarithmicMean, log)
 
 
 # ---------------------------------------------------------------- recognizing means in expressions
