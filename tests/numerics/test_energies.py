@@ -1,17 +1,18 @@
-"""Energies against their sums, their gradients against differences."""
+"""Matrix completion against its sum over entries, its gradient against differences."""
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
-from sympy import Matrix, MatrixSymbol, Symbol, exp, symbols
 
-from numerics import Energy, FactoredMatrix, MatrixCompletion, SymbolicEnergy
-
-X = Matrix(2, 3, symbols("x:6", real=True))
+from numerics import Energy, FactoredMatrix, MatrixCompletion
+from numerics.energies import DerivativeError, UserEnergy, check_gradient, check_hessian
 
 
 def incomplete(shape: tuple[int, int], seed: int) -> np.ndarray:
@@ -136,62 +137,113 @@ def test_entries_that_are_refused(arguments: dict[str, Any], named: str) -> None
         MatrixCompletion.from_entries(**({"shape": (2, 3)} | arguments))
 
 
-# -------------------------------------------------------------------------------------- symbolic energies
+# ---------------------------------------------------------------------------------- weights, second derivatives
 
 
-def test_symbolic_energy_and_gradient() -> None:
-    expression = exp(X[0, 0]) * X[1, 2] + X[0, 1] ** 4 - X[1, 0] * X[0, 2]
-    energy = SymbolicEnergy(expression, X)
-    point = np.random.default_rng(0).standard_normal((2, 3))
-    expected = np.exp(point[0, 0]) * point[1, 2] + point[0, 1] ** 4 - point[1, 0] * point[0, 2]
-    assert abs(energy(point) - expected) < 1e-14
-    # h² times third derivatives, 1e-9.
-    np.testing.assert_allclose(energy.gradient(point), numeric_gradient(energy, point), atol=1e-7)
-    assert energy.shape == energy.gradient(point).shape == (2, 3)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), m=st.integers(1, 6), n=st.integers(1, 6))
+def test_weighted_completion_is_the_weighted_sum(seed: int, m: int, n: int) -> None:
+    generator = np.random.default_rng(seed)
+    M = incomplete((m, n), seed)
+    M[0, 0] = 1.0
+    weights = np.where(np.isnan(M), np.nan, generator.uniform(0.1, 3.0, (m, n)))
+    X, Z = generator.standard_normal((2, m, n))
+    energy = MatrixCompletion.from_array(M, weights)
+    value, gradient, hessian = 0.0, np.zeros((m, n)), np.zeros((m, n))
+    for i in range(m):
+        for j in range(n):
+            if not np.isnan(M[i, j]):
+                value += weights[i, j] * (X[i, j] - M[i, j]) ** 2 / 2
+                gradient[i, j] = weights[i, j] * (X[i, j] - M[i, j])
+                hessian[i, j] = weights[i, j] * Z[i, j]
+    assert abs(energy(X) - value) < 1e-12 * max(1, value)
+    np.testing.assert_allclose(energy.gradient(X).toarray(), gradient, atol=1e-13)
+    np.testing.assert_allclose(energy.hessian(X, Z).toarray(), hessian, atol=1e-13)
+    np.testing.assert_allclose(energy.hessian_pattern.toarray() * Z, hessian, atol=1e-13)
 
 
-def test_symbolic_energy_at_a_factored_point() -> None:
-    energy = SymbolicEnergy((X * X.T).trace() / 2, X)
-    point = FactoredMatrix.from_matrix(np.random.default_rng(1).standard_normal((2, 3)))
-    assert abs(energy(point) - np.sum(point.singular_values**2) / 2) < 1e-14
-    np.testing.assert_allclose(energy.gradient(point), point.to_array(), atol=1e-14)
+def test_unit_weights_are_none() -> None:
+    M, X = incomplete((4, 5), 0), np.ones((4, 5))
+    weighted, plain = MatrixCompletion.from_array(M, np.ones((4, 5))), MatrixCompletion.from_array(M)
+    assert weighted(X) == plain(X)
+    np.testing.assert_array_equal(weighted.gradient(X).toarray(), plain.gradient(X).toarray())
 
 
-def test_symbolic_energy_equals_the_completion_energy() -> None:
-    M = np.array([[1.0, np.nan, 2.0], [np.nan, -1.0, np.nan]])
-    completion = MatrixCompletion.from_array(M)
-    expression = sum((X[i, j] - M[i, j]) ** 2 / 2 for i in range(2) for j in range(3) if not np.isnan(M[i, j]))
-    symbolic = SymbolicEnergy(expression, X)
-    point = np.random.default_rng(2).standard_normal((2, 3))
-    assert abs(symbolic(point) - completion(point)) < 1e-14
-    np.testing.assert_allclose(symbolic.gradient(point), completion.gradient(point).toarray(), atol=1e-14)
+def test_weights_follow_their_entries() -> None:
+    energy = MatrixCompletion.from_entries(
+        rows=[1, 0], columns=[0, 1], values=[1.0, 2.0], shape=(2, 2), weights=[3.0, 5.0]
+    )
+    assert energy(np.zeros((2, 2))) == 3 * 1 / 2 + 5 * 4 / 2
 
 
-def test_constant_energy_rests() -> None:
-    energy = SymbolicEnergy(3, X)
-    assert energy(np.ones((2, 3))) == 3.0
-    np.testing.assert_array_equal(energy.gradient(np.ones((2, 3))), np.zeros((2, 3)))
+def test_directions_of_low_rank_are_not_formed() -> None:
+    """A 10⁵ x 10⁵ matrix would take 80 GB."""
+    side = 10**5
+    generator = np.random.default_rng(0)
+    rows, columns = np.arange(100), generator.integers(0, side, 100)
+    energy = MatrixCompletion.from_entries(rows=rows, columns=columns, values=np.ones(100), shape=(side, side))
+    left, right = generator.standard_normal((2, side, 2))
+    direction = FactoredMatrix.unchecked(left, np.eye(2), right)
+    hessian = energy.hessian(direction, direction)
+    np.testing.assert_allclose(hessian.data, np.sum(left[rows] * right[columns], axis=1), atol=1e-13)
+    assert hessian.nnz == 100
 
 
-def test_entries_as_nested_lists() -> None:
-    a, b, c, d = symbols("a b c d", real=True)
-    energy = SymbolicEnergy(a * d - b * c, [[a, b], [c, d]])
-    point = np.array([[1.0, 2.0], [3.0, 5.0]])
-    assert energy(point) == -1.0
-    np.testing.assert_array_equal(energy.gradient(point), [[5.0, -3.0], [-2.0, 1.0]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_in_one_pass(weighted: bool) -> None:
+    M, generator = incomplete((6, 5), 2), np.random.default_rng(3)
+    energy = MatrixCompletion.from_array(M, generator.uniform(0.5, 2.0, M.shape) if weighted else None)
+    left, right = generator.standard_normal((6, 3)), generator.standard_normal((5, 3))
+    onto_left, onto_right = generator.standard_normal((6, 2)), generator.standard_normal((5, 2))
+    X = left @ right.T
+    gradient, hessian = energy.gradient(X), energy.hessian(X, X)
+    slope_right, slope_left, value = energy.gradient_products(left, right, onto_left, onto_right)
+    np.testing.assert_allclose(slope_right, gradient @ onto_right, atol=1e-12)
+    np.testing.assert_allclose(slope_left, gradient.T @ onto_left, atol=1e-12)
+    assert abs(value - energy(X)) < 1e-12
+    turned, turned_back = energy.hessian_products(left, right, onto_left, onto_right)
+    np.testing.assert_allclose(turned, hessian @ onto_right, atol=1e-12)
+    np.testing.assert_allclose(turned_back, hessian.T @ onto_left, atol=1e-12)
+
+
+def test_derivatives_and_their_mutants() -> None:
+    """A gradient whose weights are rooted, squared or left out is found."""
+    M, generator = incomplete((4, 5), 2), np.random.default_rng(3)
+    weights, X = generator.uniform(0.5, 2.0, M.shape), generator.standard_normal(M.shape)
+    energy = MatrixCompletion.from_array(M, weights)
+    assert check_gradient(energy, X) < 1e-9
+    assert check_hessian(energy, X) < 1e-9
+    for power in (-1.0, -0.5, 1.0):
+        wrong = UserEnergy(energy, lambda X, power=power: energy.gradient(X).toarray() * weights**power, M.shape)
+        with pytest.raises(DerivativeError):
+            check_gradient(wrong, X)
 
 
 @pytest.mark.parametrize(
-    ("expression", "entries", "error", "named"),
+    ("weights", "named"),
     [
-        ("a", X, TypeError, "string"),
-        (X[0, 0] * Symbol("unknown"), X, ValueError, "unknown"),
-        (X[0, 0], [[X[0, 0], X[0, 0]]], ValueError, "distinct"),
-        (X[0, 0], [[X[0, 0], 1]], TypeError, "symbols"),
-        (X.T * X, X, (TypeError, ValueError), "expression|scalar"),
-        (X[0, 0], MatrixSymbol("Y", 2, 2), (TypeError, ValueError), "symbols|free"),
+        ([[1.0, 0.0], [1.0, 1.0]], r"weights must be positive and finite, but weights\[1\] is 0.0"),
+        ([[1.0, -1.0], [1.0, 1.0]], "positive"),
+        ([[1.0, np.nan], [1.0, 1.0]], "finite"),
+        ([[1.0, np.inf], [1.0, 1.0]], "finite"),
+        ([[1.0, 1.0]], r"shape \(2, 2\)"),
     ],
 )
-def test_symbolic_energies_that_are_refused(expression: Any, entries: Any, error: Any, named: str) -> None:
-    with pytest.raises(error, match=named):
-        SymbolicEnergy(expression, entries)
+def test_weights_that_are_refused(weights: Any, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        MatrixCompletion.from_array([[1.0, 2.0], [3.0, np.nan]], weights)
+
+
+def test_points_of_another_shape_are_refused() -> None:
+    energy, X = MatrixCompletion.from_array(incomplete((4, 5), 0)), np.ones((4, 5))
+    for call in (energy, energy.gradient, lambda X: energy.hessian(np.ones((4, 5)), X), lambda Z: energy.hessian(Z, X)):
+        with pytest.raises(ValueError, match=r"must have the energy's shape \(4, 5\), not \(5, 4\)"):
+            call(X.T)
+    with pytest.raises(ValueError, match="one a value"):
+        MatrixCompletion.from_entries(rows=[0], columns=[0], values=[1.0], shape=(2, 2), weights=[1.0, 2.0])
+
+
+def test_copies_through_pickle() -> None:
+    energy, X = MatrixCompletion.from_array(incomplete((4, 5), 0)), np.ones((4, 5))
+    energy.gradient(X)
+    assert pickle.loads(pickle.dumps(energy))(X) == energy(X)
