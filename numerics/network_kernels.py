@@ -7,51 +7,91 @@ of the network's, compiled.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr, symbols
 
 from geometry import DeepLinearNetwork, Kernel, compile_kernel
+from geometry.divided_differences import multiplier_divided_difference, rate_differences
 from geometry.spectral_flow import pair_rotation
 
 __all__ = ["NetworkKernels", "explicit_shape", "network_kernels"]
 
 Array = NDArray[np.float64]
 
+A, B, C = symbols("a b c", positive=True)
+G_KL, G_LK = symbols("G_kl G_lk", real=True)
+
 
 @dataclass(frozen=True)
 class NetworkKernels:
-    """Compiled functions of singular values.
+    """Compiled functions of singular values, each emitted when it is first needed.
 
     Attributes
     ----------
-    pair : Kernel
-        λ(a, b).
-    null : Kernel
-        λ(a, 0).
-    null_rate : Kernel
-        λ(a, 0)/a, the rate at which the singular spaces turn.
-    rotation : Kernel
-        (Ω^U_kl, Ω^V_kl) as a function of (a, b, G_kl, G_lk).
-    log_volume : Kernel
-        log √det g as a function of (σ_1, …, σ_r).
+    network : DeepLinearNetwork
     """
 
-    pair: Kernel
-    null: Kernel
-    null_rate: Kernel
-    rotation: Kernel
-    log_volume: Kernel
+    network: DeepLinearNetwork
+
+    @cached_property
+    def pair(self) -> Kernel:
+        """λ(a, b)."""
+        return compile_kernel(self.network.pair_multiplier(A, B), (A, B))
+
+    @cached_property
+    def null(self) -> Kernel:
+        """λ(a, 0)."""
+        return compile_kernel(self.network.pair_null_multiplier(A), (A,))
+
+    @cached_property
+    def null_rate(self) -> Kernel:
+        """λ(a, 0)/a, the rate at which the singular spaces turn."""
+        return compile_kernel(self.network.pair_null_multiplier(A) / A, (A,))
+
+    @cached_property
+    def rotation(self) -> Kernel:
+        """(Ω^U_kl, Ω^V_kl) as a function of (a, b, G_kl, G_lk)."""
+        rotation = pair_rotation(A, B, (G_KL, G_LK), self.network.pair_multiplier(A, B))
+        return compile_kernel(list(rotation), (A, B, G_KL, G_LK))
+
+    @cached_property
+    def log_volume(self) -> Kernel:
+        """log √det g as a function of (σ_1, …, σ_r)."""
+        return compile_kernel(self.network.log_volume_density(), self.network.singular_values)
+
+    @cached_property
+    def triple(self) -> Kernel:
+        """T(a, b, c) = λ(a, b) (λ(a, c) - λ(b, c))/(a² - b²), symmetric: the multiplier's share of derivatives."""
+        return compile_kernel(multiplier_divided_difference(self.network, A, B, C), (A, B, C))
+
+    @cached_property
+    def rate_difference(self) -> Kernel:
+        """(α, β) as a function of (a, b): the derivative of the null rates as a matrix function."""
+        return compile_kernel(list(rate_differences(self.network, A, B)), (A, B))
 
     def multiplier_matrix(self, singular_values: Array) -> Array:
         """The matrix λ_kl, (…, r, r), for singular values (…, r)."""
         return np.asarray(self.pair(singular_values[..., :, None], singular_values[..., None, :]))
 
+    def triple_array(self, singular_values: Array) -> Array:
+        """The array T_ikj, (r, r, r), for singular values (r,); each value is evaluated once for its six places."""
+        values, places = _symmetric_places(len(singular_values))
+        return np.asarray(self.triple(*np.asarray(singular_values)[values]))[places]
+
     def log_volume_at(self, singular_values: Array) -> Array:
         """log √det g, (…), for singular values (…, r); -inf where two coalesce."""
         return np.asarray(self.log_volume(*np.moveaxis(np.asarray(singular_values), -1, 0)))
+
+
+@lru_cache(maxsize=64)
+def _symmetric_places(rank: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices (3, t) of the triples i <= k <= j, and for each place of an (r, r, r) array the number of its triple."""
+    places = np.sort(np.indices((rank, rank, rank)).reshape(3, -1), axis=0)
+    values, inverse = np.unique(places, axis=1, return_inverse=True)
+    return values, inverse.reshape(rank, rank, rank)
 
 
 def explicit_shape(network: DeepLinearNetwork) -> tuple[int, int]:
@@ -78,17 +118,12 @@ def explicit_shape(network: DeepLinearNetwork) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def network_kernels(network: DeepLinearNetwork) -> NetworkKernels:
-    """Compile the kernels of a network; compiled once for each."""
+    """The kernels of a network, the same object each time.
+
+    Raises
+    ------
+    ValueError
+        If the depth, the shape or the rank is symbolic, or the field is not R.
+    """
     explicit_shape(network)
-    a, b = symbols("a b", positive=True)
-    first, second = symbols("G_kl G_lk", real=True)
-    null = network.pair_null_multiplier(a)
-    return NetworkKernels(
-        pair=compile_kernel(network.pair_multiplier(a, b), (a, b)),
-        null=compile_kernel(null, (a,)),
-        null_rate=compile_kernel(null / a, (a,)),
-        rotation=compile_kernel(
-            list(pair_rotation(a, b, (first, second), network.pair_multiplier(a, b))), (a, b, first, second)
-        ),
-        log_volume=compile_kernel(network.log_volume_density(), network.singular_values),
-    )
+    return NetworkKernels(network)
