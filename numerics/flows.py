@@ -1,138 +1,69 @@
 r"""Gradient flows dX/dt = -A_N(∇E(X)) of deep linear networks (A_N/N for rescaled ones).
 
 The flow is stiff: it starts near a saddle, leaves it slowly, and relaxes at rates that differ by the
-multipliers.  So implicit solvers are the default, and absolute tolerances follow the start.
+multipliers.  So the solver changes to an implicit one where steps are limited by stability, and absolute
+tolerances follow the start.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import os
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import integrate
 
 from geometry import DeepLinearNetwork
 
-from .charts import CHARTS, Chart
+from .charts import CHARTS, Chart, LayersChart
+from .content_keys import content_key
+from .convergence import Convergence, as_convergence
 from .energies import Energy
 from .factored import FactoredMatrix
+from .flow_checkpoints import Checkpoints
+from .flow_errors import FlowError, FrozenSpacesWarning, ProjectedFlowWarning, warn_of_restrictions
+from .flow_events import FlowEvent
+from .flow_run import FlowRun, Recording
+from .layers import Layers
 from .network_kernels import explicit_shape
-from .trajectory import FlowStatistics, Trajectory
+from .solvers import DIFFRAX_METHODS, ENGINES, METHODS, default_method
+from .trajectory import Trajectory
 
-__all__ = ["Convergence", "FlowError", "FrozenSpacesWarning", "ProjectedFlowWarning", "gradient_flow", "slope_norm"]
+__all__ = ["Convergence", "FlowError", "FrozenSpacesWarning", "ProjectedFlowWarning", "gradient_flow"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[float, float], None]
 
-METHODS = {
-    "BDF": integrate.BDF,
-    "Radau": integrate.Radau,
-    "LSODA": integrate.LSODA,
-    "DOP853": integrate.DOP853,
-    "RK45": integrate.RK45,
-}
-IMPLICIT = ("BDF", "Radau")
-TIGHT_RTOL = 1e-9
-"""Below this relative tolerance Radau is the default."""
 SMALLEST_RTOL = 100 * np.finfo(float).eps
 """Below this SciPy's solvers silently use it instead."""
-
-
-class FlowError(RuntimeError):
-    """A solver gave up.
-
-    Attributes
-    ----------
-    time : float
-        The last time that was reached.
-    state : FactoredMatrix
-        X there.
-    """
-
-    def __init__(self, message: str, time: float, state: FactoredMatrix) -> None:
-        largest, smallest = state.singular_values[0], state.singular_values[-1]
-        super().__init__(f"{message} (at t = {time:.9g}, singular values from {largest:.3g} to {smallest:.3g})")
-        self.time = time
-        self.state = state
-        self._given = (message, time, state)
-
-    def __reduce__(self) -> tuple[type[FlowError], tuple[str, float, FactoredMatrix]]:
-        return type(self), self._given
-
-
-class FrozenSpacesWarning(UserWarning):
-    """At infinite depth row or column spaces do not move, unless m = n = r."""
-
-
-class ProjectedFlowWarning(UserWarning):
-    """At depth 1 and r < min(m, n) the network's flow is the projected one."""
-
-
-@dataclass(frozen=True)
-class Convergence:
-    """When a flow has converged: any bound that is given suffices.
-
-    Parameters
-    ----------
-    gradient_norm : float, optional
-        Bound on the Frobenius norm of ∇E projected on the tangent space of the rank-r matrices
-        (within frozen spaces at infinite depth), which is not small at a small start.
-    energy : float, optional
-        Bound on E.
-    latest : float
-        Stop there in any case.
-    """
-
-    gradient_norm: float | None = None
-    energy: float | None = None
-    latest: float = np.inf
-
-    def __post_init__(self) -> None:
-        for name in ("gradient_norm", "energy", "latest"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} of until must be positive, not {value}")
-        if self.gradient_norm is None and self.energy is None and not np.isfinite(self.latest):
-            raise ValueError("until needs a bound on the gradient norm or on the energy, or a latest time")
-
-    def reached(self, energy: Energy, network: DeepLinearNetwork, point: FactoredMatrix) -> bool:
-        """Whether a point meets a bound."""
-        if self.energy is not None and energy(point) <= self.energy:
-            return True
-        return self.gradient_norm is not None and slope_norm(energy, network, point) <= self.gradient_norm
-
-
-def slope_norm(energy: Energy, network: DeepLinearNetwork, point: FactoredMatrix) -> float:
-    """The Frobenius norm of ∇E projected on the directions in which the network can move."""
-    U, _, V = point.decomposition
-    slope = energy.gradient(point)
-    right, left = slope @ V, slope.T @ U
-    block = U.T @ right
-    parts = [block]
-    if network.moves_left_space:
-        parts.append(right - U @ block)
-    if network.moves_right_space:
-        parts.append(left - V @ block.T)
-    return float(np.sqrt(sum(np.sum(part**2) for part in parts)))
+COMPILE_AFTER = 5000.0
+"""Evaluations after which a velocity is compiled: about as long as compiling takes."""
+ENGINE_METHODS = {
+    "auto": (),
+    "scipy": tuple(METHODS),
+    "sundials": ("CVODE",),
+    "diffrax": DIFFRAX_METHODS,
+}
 
 
 def gradient_flow(
     energy: Energy,
     network: DeepLinearNetwork,
-    start: FactoredMatrix,
+    start: FactoredMatrix | Layers,
     times: ArrayLike | None = None,
     *,
-    chart: str = "factored",
-    engine: str = "scipy",
+    chart: str = "auto",
+    engine: str = "auto",
     rtol: float = 1e-8,
     atol: float | None = None,
     until: Convergence | Mapping[str, float] | float | None = None,
     method: str | None = None,
-    max_steps: int = 100_000,
+    events: Sequence[FlowEvent] = (),
+    keep: int | None = None,
+    compiled: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1000,
+    max_steps: int = 1_000_000,
     progress: Progress | None = None,
 ) -> Trajectory:
     r"""Integrate dX/dt = -A_N(∇E(X)), the gradient flow of E in the metric g^N.
@@ -143,13 +74,17 @@ def gradient_flow(
         E; the flow is that of E as it is, so scale the data to norm about 1.
     network : DeepLinearNetwork
         Of integer or infinite depth.  Rescaled networks (always at depth oo) flow with A_N/N.
-    start : FactoredMatrix
-        X at times[0], of the network's shape and rank.
+    start : FactoredMatrix or Layers
+        X at times[0], of the network's shape and rank; or the layers, balanced or not.
     times : array (T,), optional
         Increasing; where the trajectory is wanted.  Without them it has all steps from t = 0 until
         convergence.
-    chart : {"factored", "spectral", "matrix", "layers"}
-    engine : {"scipy"}
+    chart : {"auto", "factored", "spectral", "matrix", "layers"}
+        "auto" takes the layers where the start is one of layers, and U S Vᵀ otherwise.
+    engine : {"auto", "scipy", "sundials", "diffrax"}
+        "auto" begins with SciPy's explicit DOP853 and changes, where its steps come up against its stability, to CVODE
+        of SUNDIALS (extra `stiff`), or where that is not installed to SciPy's BDF, below rtol 1e-9 Radau.
+        "diffrax" (extra `jax`) takes the factored chart only.  What was chosen is in `statistics.choices`.
     rtol : float
         Relative tolerance of each step, not of the result.
     atol : float, optional
@@ -157,9 +92,21 @@ def gradient_flow(
         smallest singular value, so that escape times from small starts come out right.
     until : Convergence, mapping of its fields, or float, optional
         When to stop; a float is a bound on the gradient norm.
-    method : {"BDF", "Radau", "LSODA", "DOP853", "RK45"}, optional
-        SciPy's solver; the first two are stiff.  Unless given BDF, and Radau for rtol below 1e-9: its
+    method : str, optional
+        A solver of the engine: "BDF", "Radau", "LSODA", "DOP853", "RK45" of SciPy; "CVODE"; "Dopri8", "Tsit5",
+        "Dopri5", "Kvaerno5" of Diffrax.  Unless given SciPy's is BDF, and Radau for rtol below 1e-9: its
         global error stays near the tolerance, where that of BDF is a thousand times it.
+    events : sequence of Escape, RankLoss or Crossing
+        What to record when it happens; see `flow_events`.
+    keep : int, optional
+        Without times, the most points to keep: steps are thinned out as they become more.
+    compiled : bool, optional
+        Whether to compile the velocity at once (extra `compiled`), which takes seconds; unless given that is done
+        after some thousand evaluations, and with a checkpoint at once.
+    checkpoint : path, optional
+        A file to save the run in; where it exists, the run goes on from there, to the same result.
+    checkpoint_every : int
+        Steps between two checkpoints.
     max_steps : int
         Accepted steps before the run is given up.
     progress : callable, optional
@@ -195,48 +142,135 @@ def gradient_flow(
     >>> trajectory.converged, bool(trajectory.energy[-1] < 1e-10)
     (True, True)
     """
-    if method is None:
-        method = "BDF" if rtol >= TIGHT_RTOL else "Radau"
-    _validate(energy, network, start, chart, engine, rtol, atol, method)
-    grid, goal = _grid(times), _convergence(until)
+    _validate(energy, network, start, chart, engine, method, rtol, atol, keep)
+    grid, goal = _grid(times), as_convergence(until)
     if grid is None and goal is None:
         raise ValueError("give times, or until=... to integrate to convergence")
-    _warn(network)
-    run = _Run(CHARTS[chart](energy, network, start), method, rtol, atol, 0.0 if grid is None else float(grid[0]))
+    warn_of_restrictions(network)
+    chart, reason = _chosen_chart(chart, start)
+    coordinates = _chart(chart, energy, network, start)
+    if method is None:
+        method, chooses = default_method(engine, rtol), engine == "auto"
+    else:
+        chooses = False
+    begin = 0.0 if grid is None else float(grid[0])
+    compile_at_once = checkpoint is not None if compiled is None else compiled
+    compile_after = 0.0 if compile_at_once else np.inf if compiled is False else COMPILE_AFTER
+    run = FlowRun(
+        coordinates,
+        method,
+        rtol,
+        atol,
+        begin,
+        chooses,
+        compile_after,
+        tuple(events),
+        changes=[reason, f"{method} at first"],
+    )
+    recording = Recording([] if grid is None else grid[1:].tolist(), grid is None, keep)
+    saved = None
+    if checkpoint is not None:
+        identity = _identity(
+            energy, network, coordinates, grid, [chart, engine, method, rtol, atol, keep, checkpoint_every]
+        )
+        saved = Checkpoints(checkpoint, checkpoint_every, identity)
+    if saved is None or not saved.resume(run, recording):
+        recording.add(begin, coordinates, run.coordinates, coordinates.start)
     end = float(grid[-1]) if grid is not None else (goal.latest if goal else np.inf)
-    recorded, converged = run.integrate(grid, end, goal, max_steps, progress)
-    reached, points = zip(*recorded, strict=True)
-    return Trajectory(np.array(reached), points, energy, network, chart, run.statistics(), converged)
+    converged = run.integrate(recording, end, goal, max_steps, progress, saved.after_step if saved else None)
+    return _trajectory(run, recording, chart, converged)
+
+
+def _trajectory(run: FlowRun, recording: Recording, chart: str, converged: bool | None) -> Trajectory:
+    layers: tuple[Layers, ...] = ()
+    if isinstance(run.chart, LayersChart):
+        layers = tuple(run.chart.layers(coordinates) for coordinates in recording.coordinates)
+    return Trajectory(
+        np.array(recording.times),
+        tuple(recording.points),
+        run.chart.energy,
+        run.chart.network,
+        chart,
+        run.statistics(),
+        converged,
+        run.records(),
+        layers,
+    )
+
+
+def _chosen_chart(chart: str, start: FactoredMatrix | Layers) -> tuple[str, str]:
+    """The name of the chart, and why."""
+    if chart != "auto":
+        return chart, f"chart {chart!r} as asked for"
+    if isinstance(start, Layers):
+        return "layers", "chart 'layers', since the start is one of layers"
+    return "factored", "chart 'factored': a velocity costs the same at every depth, and no singular value is special"
+
+
+def _chart(name: str, energy: Energy, network: DeepLinearNetwork, start: FactoredMatrix | Layers) -> Chart:
+    if isinstance(start, Layers):
+        if name != "layers":
+            raise ValueError(f"a start of Layers needs chart='layers', not {name!r}; or start from their product()")
+        return LayersChart(energy, network, start)
+    return CHARTS[name](energy, network, start)
+
+
+def _identity(
+    energy: Energy, network: DeepLinearNetwork, chart: Chart, grid: Array | None, settings: list[object]
+) -> dict[str, str]:
+    """What distinguishes a run from others: what it starts from, what it is asked, and the energy by its start."""
+    coordinates = chart.coordinates(chart.start)
+    identity = {
+        "network": repr(network),
+        "start": coordinates,
+        "times": grid,
+        "settings": settings,
+        "energy": [energy(chart.start), chart.velocity(0.0, coordinates)],
+    }
+    return {name: content_key(value) for name, value in identity.items()}
 
 
 def _validate(
     energy: Energy,
     network: DeepLinearNetwork,
-    start: FactoredMatrix,
+    start: FactoredMatrix | Layers,
     chart: str,
     engine: str,
+    method: str | None,
     rtol: float,
     atol: float | None,
-    method: str,
+    keep: int | None,
 ) -> None:
     shape = explicit_shape(network)
-    if not isinstance(start, FactoredMatrix):
-        raise TypeError(f"start must be a FactoredMatrix, not {type(start).__name__}; see FactoredMatrix.from_matrix")
-    if start.shape != shape or start.rank != network.coframe.rank:
-        raise ValueError(
-            f"start must have the network's shape {shape} and rank {network.rank}, not {start.shape} and {start.rank}"
+    if not isinstance(start, FactoredMatrix | Layers):
+        raise TypeError(
+            f"start must be a FactoredMatrix or Layers, not {type(start).__name__}; see FactoredMatrix.from_matrix"
         )
+    if isinstance(start, FactoredMatrix):
+        _validate_point(network, shape, start)
     if tuple(energy.shape) != shape:
         raise ValueError(f"energy must have the network's shape {shape}, not {tuple(energy.shape)}")
-    if not start.singular_values[-1] > 0:
-        raise ValueError("start must have positive singular values; a zero one never grows at depth 2 and beyond")
-    for name, value, known in (("chart", chart, CHARTS), ("engine", engine, ("scipy",)), ("method", method, METHODS)):
+    for name, value, known in (("chart", chart, ("auto", *CHARTS)), ("engine", engine, ENGINES)):
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}")
+    methods = ENGINE_METHODS[engine] or tuple(METHODS)
+    if method is not None and method not in methods:
+        raise ValueError(f"method must be one of {', '.join(map(repr, methods))}, not {method!r}")
     if not SMALLEST_RTOL <= rtol < 1:
         raise ValueError(f"rtol must be between {SMALLEST_RTOL:.1e} and 1, not {rtol}")
     if atol is not None and not (np.isfinite(atol) and atol > 0):
         raise ValueError(f"atol must be positive and finite, not {atol}")
+    if keep is not None and keep < 2:
+        raise ValueError(f"keep must be at least 2, the start and the end, not {keep}")
+
+
+def _validate_point(network: DeepLinearNetwork, shape: tuple[int, int], start: FactoredMatrix) -> None:
+    if start.shape != shape or start.rank != network.coframe.rank:
+        raise ValueError(
+            f"start must have the network's shape {shape} and rank {network.rank}, not {start.shape} and {start.rank}"
+        )
+    if not start.singular_values[-1] > 0:
+        raise ValueError("start must have positive singular values; a zero one never grows at depth 2 and beyond")
 
 
 def _grid(times: ArrayLike | None) -> Array | None:
@@ -246,159 +280,3 @@ def _grid(times: ArrayLike | None) -> Array | None:
     if grid.ndim != 1 or len(grid) < 2 or not np.isfinite(grid).all() or not (np.diff(grid) > 0).all():
         raise ValueError(f"times must be at least two finite, increasing numbers, not {times!r}")
     return grid
-
-
-def _convergence(until: Convergence | Mapping[str, float] | float | None) -> Convergence | None:
-    if until is None or isinstance(until, Convergence):
-        return until
-    return Convergence(**until) if isinstance(until, Mapping) else Convergence(gradient_norm=float(until))
-
-
-def _warn(network: DeepLinearNetwork) -> None:
-    if network.freezes_spaces:
-        (m, n), r = network.shape, network.rank
-        sides = " and ".join(name for name, side in (("column", m), ("row", n)) if side != r)
-        warnings.warn(
-            f"at infinite depth the {sides} space of a {m} x {n} matrix of rank {r} does not move: the flow runs "
-            "within the spaces of the start; for low-rank learning start from a square matrix of full rank",
-            FrozenSpacesWarning,
-            stacklevel=3,
-        )
-    if network.is_projected:
-        warnings.warn(
-            "at depth 1 and rank r < min(m, n) the flow of X leaves the matrices of rank r; this is the projected flow",
-            ProjectedFlowWarning,
-            stacklevel=3,
-        )
-
-
-@dataclass
-class _Run:
-    """One integration: the solver on the present chart, and the counts over all charts it went through."""
-
-    chart: Chart
-    method: str
-    rtol: float
-    atol: float | None
-    time: float
-    evaluations: int = 0
-    jacobians: int = 0
-    difference_evaluations: int = 0
-    steps: int = 0
-    realignments: int = 0
-    drift: float = 0.0
-    coordinates: Array = field(init=False)
-    solver: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.tolerance = self.chart.noise(self.rtol) if self.atol is None else self.atol
-        self._begin(self.chart.coordinates(self.chart.start))
-
-    def _begin(self, coordinates: Array, first_step: float | None = None, end: float = np.inf) -> None:
-        self.coordinates = coordinates
-        self.initial_drift = self.chart.drift(coordinates)
-        self.orientation = self.chart.orientation(coordinates)
-        options: dict[str, Any] = {"rtol": self.rtol, "atol": self.tolerance, "first_step": first_step}
-        if self.method in IMPLICIT:
-            options["jac"] = self._jacobian
-        if not np.isfinite(self.chart.velocity(self.time, coordinates)).all():
-            raise FlowError("the velocity overflows at the start of the run", self.time, self.chart.start)
-        with np.errstate(all="ignore"):
-            self.solver = METHODS[self.method](self.chart.velocity, self.time, coordinates, end, **options)
-
-    def _jacobian(self, time: float, coordinates: Array) -> Array:
-        self.jacobians += 1
-        return self.chart.jacobian(time, coordinates)
-
-    def integrate(
-        self,
-        grid: Array | None,
-        end: float,
-        goal: Convergence | None,
-        max_steps: int,
-        progress: Progress | None,
-    ) -> tuple[list[tuple[float, FactoredMatrix]], bool | None]:
-        """Step until the end or the goal; the points at the grid's times, or at all steps without one."""
-        self.solver.t_bound = end
-        recorded = [(self.time, self.chart.start)]
-        waiting = [] if grid is None else list(grid[1:])
-        while True:
-            self._step()
-            self._record(recorded, waiting, grid is None)
-            if progress is not None:
-                progress(self.time, end)
-            if goal is not None and goal.reached(self.chart.energy, self.chart.network, self._point()):
-                if grid is not None and recorded[-1][0] < self.time:
-                    recorded.append((self.time, self._point()))
-                return recorded, True
-            if self.solver.status == "finished":
-                return recorded, None if goal is None else False
-            if self.steps >= max_steps:
-                raise FlowError(f"not finished after max_steps = {max_steps} steps", self.time, self._point())
-            self._realign(end)
-
-    def _point(self) -> FactoredMatrix:
-        return self.chart.point(self.coordinates)
-
-    def _step(self) -> None:
-        before = self.solver.nfev
-        try:
-            with np.errstate(all="ignore"):
-                message = self.solver.step()
-        except (ValueError, np.linalg.LinAlgError) as error:
-            # From within SciPy, where a trial step overflowed.
-            raise FlowError(f"{self.method} failed: {error}", self.time, self._point()) from error
-        self.evaluations += self.solver.nfev - before
-        if self.solver.status == "failed" or not np.isfinite(self.solver.y).all():
-            self.chart.require_regular(self.time, self.coordinates)
-            raise FlowError(f"{self.method} failed: {message or 'the state overflowed'}", self.time, self._point())
-        self.steps += 1
-        self.time, self.coordinates = float(self.solver.t), self.solver.y.copy()
-        self.drift = max(self.drift, self.chart.drift(self.coordinates) - self.initial_drift)
-        self.chart.require_regular(self.time, self.coordinates)
-        self._require_orientation()
-
-    def _require_orientation(self) -> None:
-        """Raise where a singular value went through zero, which only the rounding of the solver can do."""
-        if self.chart.network.keeps_rank and self.chart.orientation(self.coordinates) != self.orientation:
-            raise FlowError(
-                "a singular value decayed below the tolerances and changed its sign, as the exact flow never does: "
-                "what minimizes the energy has a determinant of the other sign, or lower rank; start on the other side "
-                "(one column of U negated), at a lower rank, or stop earlier with until",
-                self.time,
-                self._point(),
-            )
-
-    def _record(self, recorded: list[tuple[float, FactoredMatrix]], waiting: list[float], all_steps: bool) -> None:
-        if all_steps:
-            recorded.append((self.time, self._point()))
-        if waiting and waiting[0] <= self.time:
-            interpolant = self.solver.dense_output()
-            while waiting and waiting[0] <= self.time:
-                moment = float(waiting.pop(0))
-                at_step = moment == self.time
-                recorded.append((moment, self.chart.point(self.coordinates if at_step else interpolant(moment))))
-
-    def _realign(self, end: float) -> None:
-        chart = self.chart.realigned(self.coordinates, self.rtol)
-        if chart is None:
-            return
-        step = min(self.solver.step_size, end - self.time)
-        self.difference_evaluations += self.chart.difference_evaluations
-        self.chart = chart
-        self.realignments += 1
-        self._begin(chart.coordinates(chart.start), first_step=step, end=end)
-
-    def statistics(self) -> FlowStatistics:
-        """The counts so far."""
-        return FlowStatistics(
-            method=self.method,
-            rtol=self.rtol,
-            atol=float(np.min(self.tolerance)),
-            evaluations=self.evaluations,
-            jacobians=self.jacobians,
-            jacobian_evaluations=self.difference_evaluations + self.chart.difference_evaluations,
-            steps=self.steps,
-            realignments=self.realignments,
-            drift=max(self.drift, 0.0),
-        )

@@ -12,6 +12,8 @@ from geometry import DeepLinearNetwork
 
 from .energies import Energy
 from .factored import FactoredMatrix
+from .flow_events import EventRecord
+from .layers import Layers
 from .network_kernels import network_kernels
 
 __all__ = ["FlowStatistics", "Trajectory"]
@@ -40,6 +42,8 @@ class FlowStatistics:
     drift : float
         Largest defect at an accepted step of the chart's invariant, beyond that of the start:
         orthonormality of U and V, balancedness of the layers, or the distance to rank r.
+    choices : tuple of str
+        What was chosen, and why: the chart, the method, and changes of it on the way.
     """
 
     method: str
@@ -51,6 +55,7 @@ class FlowStatistics:
     steps: int
     realignments: int
     drift: float
+    choices: tuple[str, ...] = ()
 
     @property
     def orthonormality_drift(self) -> float:
@@ -77,6 +82,10 @@ class Trajectory:
     statistics : FlowStatistics
     converged : bool or None
         Whether the bound of `until` was met; None where there was none.
+    events : tuple of EventRecord
+        What happened of the events that were asked for, in the order of their times.
+    layers : tuple of Layers, T of them
+        In the layers chart; empty otherwise.
     """
 
     times: Array
@@ -86,6 +95,8 @@ class Trajectory:
     chart: str
     statistics: FlowStatistics
     converged: bool | None = None
+    events: tuple[EventRecord, ...] = ()
+    layers: tuple[Layers, ...] = ()
 
     @cached_property
     def singular_values(self) -> Array:
@@ -101,6 +112,11 @@ class Trajectory:
     def log_volume(self) -> Array:
         """log √det g^N at X(t), (T,); -inf where singular values coalesce."""
         return network_kernels(self.network).log_volume_at(self.singular_values)
+
+    @property
+    def conserved_defects(self) -> tuple[Array, ...]:
+        """W_{p+1}ᵀ W_{p+1} - W_p W_pᵀ at the start, which the flow of the layers conserves; empty in other charts."""
+        return self.layers[0].defects() if self.layers else ()
 
     def matrix(self, index: int) -> Array:
         """All of X at times[index], (m, n)."""

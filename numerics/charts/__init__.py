@@ -1,12 +1,22 @@
 """The coordinates in which a gradient flow is integrated, one chart a file."""
 
-from .chart import Chart, SpectralCrossingError
+from .chart import Chart, LinearMap, Preconditioner, SpectralCrossingError
 from .factored_chart import FactoredChart
 from .layers_chart import LayersChart
 from .matrix_chart import MatrixChart
 from .spectral_chart import SpectralChart
 
-__all__ = ["CHARTS", "Chart", "FactoredChart", "LayersChart", "MatrixChart", "SpectralChart", "SpectralCrossingError"]
+__all__ = [
+    "CHARTS",
+    "Chart",
+    "FactoredChart",
+    "LayersChart",
+    "LinearMap",
+    "MatrixChart",
+    "Preconditioner",
+    "SpectralChart",
+    "SpectralCrossingError",
+]
 
 CHARTS: dict[str, type[Chart]] = {
     "factored": FactoredChart,

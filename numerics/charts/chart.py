@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +14,16 @@ from numpy.typing import NDArray
 from geometry import DeepLinearNetwork
 
 from ..energies import Energy
+from ..energy_products import typical_curvature
 from ..factored import FactoredMatrix
 from ..network_kernels import network_kernels
 
-__all__ = ["Chart", "SpectralCrossingError"]
+__all__ = ["Chart", "LinearMap", "Preconditioner", "SpectralCrossingError"]
 
 Array = NDArray[np.float64]
+LinearMap = Callable[[Array], Array]
+Preconditioner = Callable[[float, Array], Array]
+"""(γ, b) to about the solution x of (I - γJ) x = b, J the Jacobian of the velocity."""
 
 
 class SpectralCrossingError(ValueError):
@@ -35,6 +42,9 @@ class Chart(ABC):
     4. `scale(coordinates)` is the size of the change in each coordinate that matters, for differences.
     5. `drift(coordinates)` is the defect of the invariant that the exact flow keeps.
     6. `orientation(coordinates)` is the sign that it keeps beyond depth 1.
+    7. `linearization(coordinates)` is the derivative of the velocity as a linear map, None where there is
+       no exact one; `preconditioner(coordinates)` about the inverse of I - γJ, None for the identity.
+    8. `fastest_rate(coordinates)` is about the largest rate of decay, -J's largest eigenvalue.
 
     Parameters
     ----------
@@ -77,15 +87,16 @@ class Chart(ABC):
 
     def velocity(self, time: float, coordinates: Array) -> Array:
         """The velocity; NaN where it overflows or a decomposition fails."""
-        nothing = np.full_like(coordinates, np.nan)
-        if not np.isfinite(coordinates).all():
-            return nothing
-        try:
-            with np.errstate(all="ignore"):
-                velocity = self._velocity(coordinates)
-        except np.linalg.LinAlgError:
-            return nothing
-        return velocity if np.isfinite(velocity).all() else nothing
+        # A sum is finite where all its terms are, up to an overflow that a velocity of use has not.
+        if math.isfinite(coordinates.sum()):
+            try:
+                with np.errstate(all="ignore"):
+                    velocity = self._velocity(coordinates)
+                if math.isfinite(velocity.sum()):
+                    return velocity
+            except (np.linalg.LinAlgError, ValueError):
+                pass
+        return np.full_like(coordinates, np.nan)
 
     def jacobian(self, time: float, coordinates: Array) -> Array:
         """The derivative of the velocity by one-sided differences at the coordinates' own scale."""
@@ -102,6 +113,49 @@ class Chart(ABC):
             columns.append((self.velocity(time, moved) - here) / (moved[index] - coordinates[index]))
             self.difference_evaluations += 1
         return np.array(columns).T
+
+    keeps_coordinates = False
+    """Whether a trajectory should keep the coordinates, which hold more than the point."""
+
+    is_compiled = False
+    """Whether the velocity has been compiled."""
+
+    def compile(self) -> None:
+        """Compile the velocity, where that is possible."""
+        return
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether a velocity costs less than an exact derivative of it."""
+        return False
+
+    def traceable_velocity(self) -> Callable[[Any], Any]:
+        """The velocity as a function of JAX arrays, for engine "diffrax".
+
+        Raises
+        ------
+        ValueError
+            If the chart or the energy has none.
+        """
+        raise ValueError("engine 'diffrax' integrates the factored chart only; use chart='factored', or another engine")
+
+    def linearization(self, coordinates: Array) -> LinearMap | None:
+        """The derivative of the velocity here, as a function of directions; None where it is not written down."""
+        return None
+
+    def preconditioner(self, coordinates: Array) -> Preconditioner | None:
+        """About the inverse of I - γJ here; None where nothing better than the identity is known."""
+        return None
+
+    def fastest_rate(self, coordinates: Array) -> float:
+        """About the largest rate of decay: the largest multiplier times the typical curvature of the energy."""
+        sigma = self.point(coordinates).singular_values
+        return self.typical_curvature * float(self.kernels.pair(sigma[0], sigma[0]))
+
+    @cached_property
+    def typical_curvature(self) -> float:
+        """The mean eigenvalue of the energy's Hessian, about: see `energy_products`."""
+        return typical_curvature(self.energy, self.start)
 
     def orientation(self, coordinates: Array) -> float:
         """The sign of det S, or of det X in a chart without S, which a flow that keeps the rank keeps; 0 for none."""

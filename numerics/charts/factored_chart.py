@@ -13,21 +13,32 @@ Matrix Anal. Appl. 29 (2007), applied to the flow of arXiv 2210.12497.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from geometry import DeepLinearNetwork
 
+from ..compilation import compiles
 from ..energies import Energy
+from ..energy_products import gradient_products
 from ..factored import FactoredMatrix
-from .chart import Chart
+from .chart import Chart, LinearMap, Preconditioner
+from .completion_velocity import completion_velocity
+from .factored_inspection import inspection_function
 from .factored_jacobian import FrozenCore, velocity_derivatives
+from .factored_linearization import FactoredLinearization
+from .factored_preconditioner import preconditioner_function
+from .factored_velocity import velocity_function
+from .traceable_velocity import traceable_velocity
 
 __all__ = ["FactoredChart"]
 
 Array = NDArray[np.float64]
 
-RESOLUTION = 1e-3
+RESOLUTION = 0.1
 """How well, relatively, the smallest singular value has to be resolved by the entries of S."""
 
 
@@ -37,6 +48,17 @@ class FactoredChart(Chart):
     def __init__(self, energy: Energy, network: DeepLinearNetwork, start: FactoredMatrix) -> None:
         super().__init__(energy, network, start)
         self.moves_left, self.moves_right = network.moves_left_space, network.moves_right_space
+        self._inspected: tuple[Array, tuple[float, ...]] | None = None
+        self._completion_velocity: Callable[[Array], Array] | None = None
+        self._velocity_of_products = velocity_function(network, compiled=False)
+
+    def compile(self) -> None:
+        """Compile the velocity, which takes seconds and saves a good part of each evaluation of small problems."""
+        if compiles():
+            self.is_compiled = True
+            left, right = (np.ascontiguousarray(columns) for columns in (self.start.U, self.start.V))
+            self._completion_velocity = completion_velocity(self.energy, self.network, left, right)
+            self._velocity_of_products = velocity_function(self.network, compiled=True)
 
     def _split(self, coordinates: Array) -> tuple[Array, Array, Array]:
         (m, n), r = self.start.shape, self.start.rank
@@ -63,29 +85,65 @@ class FactoredChart(Chart):
         return FactoredMatrix.orthonormalized(U, S, V)
 
     def _velocity(self, coordinates: Array) -> Array:
+        if self._completion_velocity is not None:
+            return self._completion_velocity(coordinates)
         S, U, V = self._split(coordinates)
-        P, sigma, Qt = np.linalg.svd(S)
-        left, right = U @ P, V @ Qt.T
-        slope = self.energy.gradient(FactoredMatrix.unchecked(U, S, V))
-        slope_right = slope @ right
-        block = left.T @ slope_right
-        dS = -P @ (self.kernels.multiplier_matrix(sigma) * block) @ Qt
-        dU, dV = U, V
-        if self.moves_left or self.moves_right:
-            rate = self.kernels.null_rate(sigma)
-            dU = -((slope_right - left @ block) * rate) @ P.T if self.moves_left else U
-            dV = -((slope.T @ left - right @ block.T) * rate) @ Qt if self.moves_right else V
-        return self._join(dS, dU, dV)
+        slope_right, slope_left, _ = gradient_products(self.energy, U @ S, V, U, V)
+        return self._join(*self._velocity_of_products(S, U, V, slope_right, slope_left))
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether the velocity is one compiled function."""
+        return self._completion_velocity is not None
+
+    def traceable_velocity(self) -> Callable[[Any], Any]:
+        """The velocity as a function of JAX arrays."""
+        return traceable_velocity(self.energy, self.network, self.start)
+
+    def linearization(self, coordinates: Array) -> LinearMap:
+        """The derivative of the velocity, exact where the energy has a Hessian."""
+        linear = FactoredLinearization(self.energy, self.kernels, *self._split(coordinates))
+
+        def product(direction: Array) -> Array:
+            dS, dU, dV = self._split(direction)
+            return self._join(*linear(dS, dU if self.moves_left else None, dV if self.moves_right else None))
+
+        return product
+
+    def preconditioner(self, coordinates: Array) -> Preconditioner:
+        """The inverse of I + γ c A_N, c the energy's typical curvature: see `factored_preconditioner`."""
+        P, sigma, Qt = np.linalg.svd(self._split(coordinates)[0])
+        multiplier = self.typical_curvature * self.kernels.multiplier_matrix(sigma)
+        null = self.typical_curvature * np.asarray(self.kernels.null(sigma))
+        solve = preconditioner_function(self.network, self.is_compiled)
+        return lambda gamma, residual: solve(gamma, residual, P, Qt, multiplier, null)
+
+    def _inspection(self, coordinates: Array) -> tuple[float, ...]:
+        """Drift, orientation, largest and smallest singular value and mixing, computed once for each step."""
+        if self._inspected is None or self._inspected[0] is not coordinates:
+            S, U, V = (np.ascontiguousarray(part) for part in self._split(coordinates))
+            self._inspected = coordinates, inspection_function(self.is_compiled)(S, U, V)
+        return self._inspected[1]
+
+    def fastest_rate(self, coordinates: Array) -> float:
+        """The typical curvature times the largest multiplier."""
+        largest = self._inspection(coordinates)[2]
+        return self.typical_curvature * float(self.kernels.pair(largest, largest))
 
     def jacobian(self, time: float, coordinates: Array) -> Array:
-        """Differences along S; along U and V written down where the Hessian of the energy is a pattern."""
+        """The derivative as a matrix; along U and V written down where the Hessian of the energy is a pattern."""
+        linear = self.linearization(coordinates)
         pattern = getattr(self.energy, "hessian_pattern", None)
-        if pattern is None or not (self.moves_left or self.moves_right):
-            return super().jacobian(time, coordinates)
+        size, core_size = coordinates.size, self.start.rank**2
+        written_down = pattern is not None and (self.moves_left or self.moves_right)
+        jacobian = np.empty((size, size))
+        for index in range(core_size if written_down else size):
+            direction = np.zeros(size)
+            direction[index] = 1.0
+            jacobian[:, index] = linear(direction)
+        if not written_down:
+            return jacobian
         S, U, V = self._split(coordinates)
-        core_size = S.size
-        jacobian = np.empty((coordinates.size, coordinates.size))
-        jacobian[:, :core_size] = self.difference_columns(time, coordinates, range(core_size))
         P, sigma, Qt = np.linalg.svd(S)
         multiplier, rate = self.kernels.multiplier_matrix(sigma), np.asarray(self.kernels.null_rate(sigma))
         slope = self.energy.gradient(FactoredMatrix.unchecked(U, S, V))
@@ -120,12 +178,11 @@ class FactoredChart(Chart):
 
     def drift(self, coordinates: Array) -> float:
         """The defect of orthonormality of U and V."""
-        S, U, V = self._split(coordinates)
-        return max(float(np.abs(W.T @ W - np.eye(W.shape[1])).max()) for W in (U, V))
+        return self._inspection(coordinates)[0]
 
     def orientation(self, coordinates: Array) -> float:
         """The sign of det S."""
-        return float(np.linalg.slogdet(self._split(coordinates)[0])[0])
+        return self._inspection(coordinates)[1]
 
     def realigned(self, coordinates: Array, rtol: float) -> FactoredChart | None:
         """The chart along the singular vectors, where S cannot carry its smallest singular value.
@@ -133,12 +190,12 @@ class FactoredChart(Chart):
         The entries of S are accurate to rtol times their size.  A singular value far below the
         largest one is the small difference of large entries unless S is nearly diagonal.
         """
-        S, U, V = self._split(coordinates)
-        sigma = np.linalg.svd(S, compute_uv=False)
-        mixed = np.abs(S - np.diag(np.diag(S)))
-        rounding = rtol * (mixed.max(axis=1, initial=0.0)[:, None] * mixed.max(axis=0, initial=0.0)[None, :])
-        if sigma[-1] * RESOLUTION > rounding.max() / sigma[0]:
+        _, _, largest, smallest, mixing = self._inspection(coordinates)
+        if smallest * RESOLUTION > rtol * mixing / largest:
             return None
         point = self.point(coordinates)
         left, values, right = point.decomposition
-        return FactoredChart(self.energy, self.network, FactoredMatrix(left, np.diag(values), right))
+        chart = FactoredChart(self.energy, self.network, FactoredMatrix(left, np.diag(values), right))
+        if self.is_compiled:
+            chart.compile()
+        return chart

@@ -1,0 +1,76 @@
+"""SciPy's solvers, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import integrate
+
+from ..charts import Chart
+from .solver import SolverFailure, Tolerances
+
+__all__ = ["IMPLICIT", "METHODS", "ScipySolver"]
+
+Array = NDArray[np.float64]
+
+METHODS = {
+    "BDF": integrate.BDF,
+    "Radau": integrate.Radau,
+    "LSODA": integrate.LSODA,
+    "DOP853": integrate.DOP853,
+    "RK45": integrate.RK45,
+}
+IMPLICIT = ("BDF", "Radau")
+
+
+class ScipySolver:
+    """One of SciPy's solvers on a chart; the implicit ones get the chart's Jacobian."""
+
+    def __init__(
+        self, chart: Chart, method: str, time: float, coordinates: Array, end: float, tolerances: Tolerances
+    ) -> None:
+        self.method = method
+        self.jacobians = 0
+        self._chart = chart
+        options: dict[str, Any] = {"rtol": tolerances.rtol, "atol": tolerances.atol}
+        if tolerances.first_step is not None:
+            options["first_step"] = min(tolerances.first_step, end - time)
+        if method in IMPLICIT:
+            options["jac"] = self._jacobian
+        with np.errstate(all="ignore"):
+            self._solver = METHODS[method](chart.velocity, time, coordinates, end, **options)
+        self.time, self.coordinates = time, coordinates
+        self.step_size = np.nan
+
+    def _jacobian(self, time: float, coordinates: Array) -> Array:
+        self.jacobians += 1
+        return self._chart.jacobian(time, coordinates)
+
+    @property
+    def evaluations(self) -> int:
+        """Velocities so far."""
+        return int(self._solver.nfev)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end was reached."""
+        return bool(self._solver.status == "finished")
+
+    def step(self) -> None:
+        """One accepted step."""
+        try:
+            with np.errstate(all="ignore"):
+                message = self._solver.step()
+        except (ValueError, np.linalg.LinAlgError) as error:
+            # From within SciPy, where a trial step overflowed.
+            raise SolverFailure(f"{self.method} failed: {error}") from error
+        if self._solver.status == "failed" or not np.isfinite(self._solver.y).all():
+            raise SolverFailure(f"{self.method} failed: {message or 'the state overflowed'}")
+        self.time, self.coordinates = float(self._solver.t), self._solver.y.copy()
+        self.step_size = float(self._solver.step_size)
+
+    def interpolated(self, time: float) -> Array:
+        """The state at a time within the last step."""
+        return np.asarray(self._solver.dense_output()(time))
