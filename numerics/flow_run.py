@@ -279,6 +279,6 @@ class FlowRun:
             jacobian_evaluations=self.jacobian_evaluations + self.chart.difference_evaluations,
             steps=self.steps,
             realignments=self.realignments,
-            drift=max(self.drift, 0.0),
+            drift=float(max(self.drift, 0.0)),
             choices=tuple(self.changes),
         )
