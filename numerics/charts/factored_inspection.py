@@ -20,22 +20,15 @@ Array = NDArray[np.float64]
 def inspection_function(compiled: bool) -> Callable[[Array, Array, Array], tuple[float, float, float, float, float]]:
     """(S, U, V) to (drift, sign of det S, σ_1, σ_r, mixing).
 
-    The drift is max |UᵀU - I|, |VᵀV - I|.  The mixing is the largest product of an off-diagonal entry's row and column
-    maxima: times the relative rounding of S, over σ_1, it is the rounding of the smallest singular value.
+    The drift is max |UᵀU - I|, |VᵀV - I|.  The mixing is the square of the largest off-diagonal entry of S:
+    times the relative rounding of S, over σ_1, it is the rounding of the smallest singular value.
     """
 
     def inspect(S: Any, U: Any, V: Any) -> tuple[Any, Any, Any, Any, Any]:
-        r = len(S)
-        drift, rows, columns = 0.0, np.zeros(r), np.zeros(r)
-        left, right = U.T @ U, V.T @ V
-        for k in range(r):
-            for l in range(r):
-                unit = 1.0 if k == l else 0.0
-                drift = max(drift, abs(left[k, l] - unit), abs(right[k, l] - unit))
-                if k != l:
-                    rows[k], columns[l] = max(rows[k], abs(S[k, l])), max(columns[l], abs(S[k, l]))
+        unit, mixed = np.eye(len(S)), np.abs(S - np.diag(np.diag(S)))
+        drift = max(np.abs(U.T @ U - unit).max(), np.abs(V.T @ V - unit).max())
         sigma = np.linalg.svd(S)[1]
         sign = np.linalg.slogdet(S)[0]
-        return drift, sign, sigma[0], sigma[-1], rows.max() * columns.max()
+        return drift, sign, sigma[0], sigma[-1], mixed.max() ** 2
 
     return jitted(inspect) if compiled else inspect
