@@ -35,6 +35,7 @@ def toolkit(
             engine=engine,
             method=method,
             rtol=rtol,
+            compiled=True,
             # A compiled engine would have to come back to Python for it.
             progress=watch if engine == "scipy" else None,
         )
