@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
 from sympy import Integer, Symbol
 
-from geometry import compile_kernel
+from geometry import Kernel, compile_kernel
 from geometry.layers import layer_singular_value
 
 from .factored import random_generator
@@ -23,9 +24,13 @@ Width = int | tuple[int, ...] | list[int] | str | None
 
 def layer_singular_values(sigma: Array, count: int) -> Array:
     """σ^{1/N}, compiled so that the rounding of 1/N costs no digits at tiny σ; 0 for 0."""
+    return np.where(sigma > 0, _root_kernel(count)(np.where(sigma > 0, sigma, 1.0)), 0.0)
+
+
+@lru_cache(maxsize=64)
+def _root_kernel(count: int) -> Kernel:
     value = Symbol("sigma", positive=True)
-    kernel = compile_kernel(layer_singular_value(value, Integer(count)), (value,))
-    return np.where(sigma > 0, kernel(np.where(sigma > 0, sigma, 1.0)), 0.0)
+    return compile_kernel(layer_singular_value(value, Integer(count)), (value,))
 
 
 def hidden_widths(shape: tuple[int, int], rank: int, width: Width, count: int) -> list[int]:

@@ -73,6 +73,7 @@ OURS = (
     _ours("factored", "sundials", needs="sksundae"),
     _ours("factored", "diffrax", needs="diffrax"),
     _ours("layers", "scipy", "DOP853"),
+    _ours("layers", "auto"),
     _ours("layers", "sundials", needs="sksundae"),
 )
 """The toolkit's own configurations; the first is what a user gets who chooses nothing."""

@@ -1,6 +1,6 @@
 """The coordinates in which a gradient flow is integrated, one chart a file."""
 
-from .chart import Chart, LinearMap, Preconditioner, SpectralCrossingError
+from .chart import Chart, CompiledField, LinearMap, Preconditioner, SpectralCrossingError
 from .factored_chart import FactoredChart
 from .layers_chart import LayersChart
 from .matrix_chart import MatrixChart
@@ -9,6 +9,7 @@ from .spectral_chart import SpectralChart
 __all__ = [
     "CHARTS",
     "Chart",
+    "CompiledField",
     "FactoredChart",
     "LayersChart",
     "LinearMap",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,12 +19,32 @@ from ..energy_products import typical_curvature
 from ..factored import FactoredMatrix
 from ..network_kernels import network_kernels
 
-__all__ = ["Chart", "LinearMap", "Preconditioner", "SpectralCrossingError"]
+__all__ = ["Chart", "CompiledField", "LinearMap", "Preconditioner", "SpectralCrossingError"]
 
 Array = NDArray[np.float64]
 LinearMap = Callable[[Array], Array]
 Preconditioner = Callable[[float, Array], Array]
 """(γ, b) to about the solution x of (I - γJ) x = b, J the Jacobian of the velocity."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledField:
+    """A velocity as a compiled function, which other compiled functions can call.
+
+    Attributes
+    ----------
+    velocity : callable
+        (coordinates, data) to the velocity.
+    data : tuple
+        What it needs beside the coordinates.
+    """
+
+    velocity: Callable[..., Array]
+    data: tuple[Any, ...]
+
+    def __call__(self, coordinates: Array) -> Array:
+        """The velocity at coordinates."""
+        return self.velocity(coordinates, self.data)
 
 
 class SpectralCrossingError(ValueError):
@@ -119,6 +140,8 @@ class Chart(ABC):
 
     is_compiled = False
     """Whether the velocity has been compiled."""
+    field: CompiledField | None = None
+    """The velocity as one compiled function, where it is one."""
 
     def compile(self) -> None:
         """Compile the velocity, where that is possible."""
@@ -127,7 +150,7 @@ class Chart(ABC):
     @property
     def is_cheap(self) -> bool:
         """Whether a velocity costs less than an exact derivative of it."""
-        return False
+        return self.field is not None
 
     def traceable_velocity(self) -> Callable[[Any], Any]:
         """The velocity as a function of JAX arrays, for engine "diffrax".

@@ -18,9 +18,10 @@ from geometry import DeepLinearNetwork
 
 from ..compilation import jitted
 from ..energies import Energy, MatrixCompletion
+from .chart import CompiledField
 from .factored_velocity import velocity_function
 
-__all__ = ["completion_velocity"]
+__all__ = ["LARGEST_PERIMETER", "completion_products", "completion_velocity", "observations"]
 
 Array = NDArray[np.float64]
 
@@ -28,19 +29,20 @@ LARGEST_PERIMETER = 1024
 """Above this m + n separate products were seen to be faster."""
 
 
-def completion_velocity(
-    energy: Energy, network: DeepLinearNetwork, U: Array, V: Array
-) -> Callable[[Array], Array] | None:
-    """The velocity as a function of coordinates (S, U, V) for a small completion problem; None where it is not one.
+def completion_velocity(energy: Energy, network: DeepLinearNetwork, U: Array, V: Array) -> CompiledField | None:
+    """The velocity in the coordinates (S, U, V) for a small completion problem; None where it is not one.
 
     U and V are those of the chart's start, which stay where the coordinates do not contain them.
     """
     if not isinstance(energy, MatrixCompletion) or sum(energy.shape) > LARGEST_PERIMETER:
         return None
-    velocity = _compiled_velocity(network)
-    observed, weights = energy.observed, energy.hessian_pattern.data
-    data = U, V, observed.indptr, observed.indices, observed.data, weights
-    return lambda coordinates: velocity(coordinates, *data)
+    return CompiledField(_compiled_velocity(network), (U, V, *observations(energy)))
+
+
+def observations(energy: MatrixCompletion) -> tuple[NDArray[Any], ...]:
+    """Row pointers, columns, values and weights of the observed entries."""
+    observed = energy.observed
+    return observed.indptr, observed.indices, observed.data, energy.hessian_pattern.data
 
 
 @lru_cache(maxsize=64)
@@ -48,11 +50,10 @@ def _compiled_velocity(network: DeepLinearNetwork) -> Callable[..., Array]:
     velocity = velocity_function(network, compiled=True)
     moves_left, moves_right = network.moves_left_space, network.moves_right_space
     rank: int = network.coframe.rank
-    products = jitted(_completion_products(rank))
+    products = completion_products(rank)
 
-    def compiled_velocity(
-        coordinates: Any, left: Any, right: Any, pointers: Any, columns: Any, values: Any, weights: Any
-    ) -> Any:
+    def compiled_velocity(coordinates: Any, data: Any) -> Any:
+        left, right, pointers, columns, values, weights = data
         S, first = coordinates[: rank * rank].reshape(rank, rank), rank * rank
         second = first + left.size if moves_left else first
         U = coordinates[first:second].reshape(left.shape) if moves_left else left
@@ -70,8 +71,12 @@ def _compiled_velocity(network: DeepLinearNetwork) -> Callable[..., Array]:
     return jitted(compiled_velocity)
 
 
-def _completion_products(rank: int) -> Callable[..., tuple[Any, Any]]:
-    """The pass over the entries; the rank is a constant of the compiled code, whose inner loops it unrolls."""
+@lru_cache(maxsize=16)
+def completion_products(rank: int) -> Callable[..., tuple[Any, Any]]:
+    """(left, U, V, pointers, columns, values, weights) to (∇E V, ∇Eᵀ U) at X = left Vᵀ, in one pass over the entries.
+
+    The rank is a constant of the compiled code, whose inner loops it unrolls.
+    """
 
     def products(left: Any, U: Any, V: Any, pointers: Any, columns: Any, values: Any, weights: Any) -> tuple[Any, Any]:
         slope_right, slope_left = np.empty_like(U), np.zeros_like(V)
@@ -89,4 +94,4 @@ def _completion_products(rank: int) -> Callable[..., tuple[Any, Any]]:
                     slope_left[j, k] += residual * U[i, k]
         return slope_right, slope_left
 
-    return products
+    return jitted(products)

@@ -49,7 +49,6 @@ class FactoredChart(Chart):
         super().__init__(energy, network, start)
         self.moves_left, self.moves_right = network.moves_left_space, network.moves_right_space
         self._inspected: tuple[Array, tuple[float, ...]] | None = None
-        self._completion_velocity: Callable[[Array], Array] | None = None
         self._velocity_of_products = velocity_function(network, compiled=False)
 
     def compile(self) -> None:
@@ -57,7 +56,7 @@ class FactoredChart(Chart):
         if compiles():
             self.is_compiled = True
             left, right = (np.ascontiguousarray(columns) for columns in (self.start.U, self.start.V))
-            self._completion_velocity = completion_velocity(self.energy, self.network, left, right)
+            self.field = completion_velocity(self.energy, self.network, left, right)
             self._velocity_of_products = velocity_function(self.network, compiled=True)
 
     def _split(self, coordinates: Array) -> tuple[Array, Array, Array]:
@@ -85,16 +84,11 @@ class FactoredChart(Chart):
         return FactoredMatrix.orthonormalized(U, S, V)
 
     def _velocity(self, coordinates: Array) -> Array:
-        if self._completion_velocity is not None:
-            return self._completion_velocity(coordinates)
+        if self.field is not None:
+            return self.field(coordinates)
         S, U, V = self._split(coordinates)
         slope_right, slope_left, _ = gradient_products(self.energy, U @ S, V, U, V)
         return self._join(*self._velocity_of_products(S, U, V, slope_right, slope_left))
-
-    @property
-    def is_cheap(self) -> bool:
-        """Whether the velocity is one compiled function."""
-        return self._completion_velocity is not None
 
     def traceable_velocity(self) -> Callable[[Any], Any]:
         """The velocity as a function of JAX arrays."""

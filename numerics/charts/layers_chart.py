@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from geometry import DeepLinearNetwork
 
+from ..compilation import compiles
 from ..energies import Energy
 from ..factored import FactoredMatrix
 from ..layer_gradients import layer_gradients
@@ -22,6 +23,7 @@ from ..layer_hessian import layer_hessian
 from ..layers import Layers
 from .chart import Chart, LinearMap, Preconditioner
 from .layers_preconditioner import GaussNewtonInverse
+from .layers_velocity import thin_layers_velocity
 
 __all__ = ["LayersChart"]
 
@@ -60,6 +62,12 @@ class LayersChart(Chart):
         self.rank = rank
         self.speed = 1 / float(network.operator_divisor)
 
+    def compile(self) -> None:
+        """Compile the velocity of thin layers for completion, which takes seconds."""
+        if compiles():
+            self.is_compiled = True
+            self.field = thin_layers_velocity(self.energy, self.start_layers, self.speed)
+
     def layers(self, coordinates: Array) -> Layers:
         """W_1, …, W_N."""
         return Layers.from_vector(coordinates, self.start_layers.shapes)
@@ -75,6 +83,8 @@ class LayersChart(Chart):
         return self.layers(coordinates).product(self.rank)
 
     def _velocity(self, coordinates: Array) -> Array:
+        if self.field is not None:
+            return self.field(coordinates)
         gradients = layer_gradients(self.energy, self.layers(coordinates).matrices)
         return -self.speed * np.concatenate([gradient.ravel() for gradient in gradients])
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import integrate
 
 from ..charts import Chart
+from .compiled_dop853 import CompiledDOP853
 from .solver import SolverFailure, Tolerances
 
 __all__ = ["IMPLICIT", "METHODS", "ScipySolver"]
@@ -40,7 +41,11 @@ class ScipySolver:
         if method in IMPLICIT:
             options["jac"] = self._jacobian
         with np.errstate(all="ignore"):
-            self._solver = METHODS[method](chart.velocity, time, coordinates, end, **options)
+            arguments = chart.velocity, time, coordinates, end
+            if method == "DOP853" and chart.field is not None:
+                self._solver = CompiledDOP853(chart.field, *arguments, **options)
+            else:
+                self._solver = METHODS[method](*arguments, **options)
         self.time, self.coordinates = time, coordinates
         self.step_size = np.nan
 
@@ -69,7 +74,7 @@ class ScipySolver:
         if self._solver.status == "failed" or not np.isfinite(self._solver.y).all():
             raise SolverFailure(f"{self.method} failed: {message or 'the state overflowed'}")
         self.time, self.coordinates = float(self._solver.t), self._solver.y.copy()
-        self.step_size = float(self._solver.step_size)
+        self.step_size = self.time - float(self._solver.t_old)
 
     def interpolated(self, time: float) -> Array:
         """The state at a time within the last step."""

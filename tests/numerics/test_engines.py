@@ -19,7 +19,7 @@ from numerics import (
     balanced_start,
     gradient_flow,
 )
-from numerics.charts import FactoredChart
+from numerics.charts import FactoredChart, LayersChart
 from numerics.solvers import Stiffness, Tolerances, start_solver
 
 ENGINES = [
@@ -162,6 +162,55 @@ def test_compiled_velocities_are_the_same(depth: Any, rank: int) -> None:
     np.testing.assert_allclose(solutions[1], solutions[0], rtol=1e-10, atol=1e-13)
     inspections = [(chart.drift(coordinates), chart.orientation(coordinates)) for chart in (plain, compiled)]
     np.testing.assert_allclose(inspections[1], inspections[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 7])
+def test_compiled_layers_are_the_same(depth: int) -> None:
+    pytest.importorskip("numba")
+    generator = np.random.default_rng(8)
+    network, energy = DeepLinearNetwork(depth, (7, 5), 3, rescaled=depth == 3), completion((7, 5), 2, 0.6, 3)
+    plain, compiled = (LayersChart(energy, network, balanced_start(network, 0.3, 2)) for _ in range(2))
+    compiled.compile()
+    assert compiled.field is not None
+    coordinates = plain.coordinates(plain.start)
+    coordinates = coordinates + 0.1 * generator.standard_normal(coordinates.size)
+    np.testing.assert_allclose(compiled.velocity(0.0, coordinates), plain.velocity(0.0, coordinates), atol=1e-14)
+
+
+@pytest.mark.parametrize("chart", ["factored", "layers"])
+def test_compiled_steps_are_those_of_scipy(chart: str) -> None:
+    """The same steps, the same interpolation within them, to rounding."""
+    pytest.importorskip("numba")
+    network, energy = DeepLinearNetwork(3, (7, 5), 3), completion((7, 5), 2, 0.6, 3)
+    start, times = balanced_start(network, 0.05, 2), np.linspace(0.0, 20.0, 30)
+    plain, compiled = (
+        gradient_flow(
+            energy, network, start, times, chart=chart, engine="scipy", method="DOP853", rtol=1e-7, compiled=compiled
+        )
+        for compiled in (False, True)
+    )
+    assert compiled.statistics.steps == plain.statistics.steps
+    assert compiled.statistics.evaluations == plain.statistics.evaluations
+    for mine, theirs in zip(compiled.factored, plain.factored, strict=True):
+        np.testing.assert_allclose(mine.to_array(), theirs.to_array(), atol=1e-12)
+
+
+def test_compiled_steps_give_up_where_scipy_does() -> None:
+    """Negative weights repel, and the flow blows up in finite time."""
+    pytest.importorskip("numba")
+    network = DeepLinearNetwork(2, (2, 2))
+    energy = completion((2, 2), 1, 1.0, 0)
+    repelling = MatrixCompletion(energy.rows, energy.columns, energy.values, energy.shape, -np.ones(4))
+    with pytest.raises(FlowError, match="DOP853 failed"):
+        gradient_flow(
+            repelling,
+            network,
+            balanced_start(network, 1.0),
+            [0.0, 50.0],
+            engine="scipy",
+            method="DOP853",
+            compiled=True,
+        )
 
 
 def test_the_preconditioner_inverts_where_everything_is_observed() -> None:
