@@ -18,7 +18,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import completion_flows, stiffness
+from . import completion_flows, right_hand_side, stiffness
 
 PACKAGES = ("numpy", "scipy", "jax", "diffrax", "scikit-sundae", "numba", "torch")
 TITLE = "# Benchmarks\n\nEach section is written by `python -m benchmarks.tables`, which measured it.\n"
@@ -63,7 +63,16 @@ def stiff(quick: bool) -> str:
     return f"## Stiffness\n\n{stiffness.EXPLANATION}\n{stiffness.run(quick)}\n"
 
 
-SECTIONS: dict[str, Callable[[bool], str]] = {"completion": completion, "stiffness": stiff}
+def right_hand_sides(quick: bool) -> str:
+    """The table of right-hand sides against size and depth."""
+    return f"## Right-hand sides\n\n{right_hand_side.EXPLANATION}\n{right_hand_side.run(quick)}\n"
+
+
+SECTIONS: dict[str, Callable[[bool], str]] = {
+    "completion": completion,
+    "stiffness": stiff,
+    "right-hand-sides": right_hand_sides,
+}
 """What can be measured, in the order of the page."""
 
 
