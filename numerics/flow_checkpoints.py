@@ -20,7 +20,7 @@ from .stored_values import StoredValueError, read_values, write_values
 __all__ = ["Checkpoints"]
 
 LABEL = "flow checkpoint"
-COUNTS = ("evaluations", "jacobians", "steps", "realignments", "drift", "method", "time")
+COUNTS = ("evaluations", "jacobians", "jacobian_products", "steps", "realignments", "drift", "method", "time")
 
 
 class Checkpoints:

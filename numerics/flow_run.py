@@ -103,7 +103,7 @@ class FlowRun:
         Evaluations from which on the velocity is compiled; 0 at once.
     events : tuple of events
     first_step : float, optional
-    evaluations, jacobians, jacobian_evaluations, steps, realignments : int
+    evaluations, jacobians, jacobian_evaluations, jacobian_products, steps, realignments : int
     drift : float
     changes : list of str
         What was chosen, and why.
@@ -125,6 +125,7 @@ class FlowRun:
     evaluations: int = 0
     jacobians: int = 0
     jacobian_evaluations: int = 0
+    jacobian_products: int = 0
     steps: int = 0
     realignments: int = 0
     drift: float = 0.0
@@ -215,14 +216,15 @@ class FlowRun:
         return self.chart.point(self.coordinates)
 
     def _step(self) -> None:
-        before, jacobians = self.solver.evaluations, self.solver.jacobians
+        before = self.solver.evaluations, self.solver.jacobians, self.solver.jacobian_products
         try:
             self.solver.step()
         except SolverFailure as failure:
             self.chart.require_regular(self.time, self.coordinates)
             raise FlowError(str(failure), self.time, self.point()) from failure
-        self.evaluations += self.solver.evaluations - before
-        self.jacobians += self.solver.jacobians - jacobians
+        self.evaluations += self.solver.evaluations - before[0]
+        self.jacobians += self.solver.jacobians - before[1]
+        self.jacobian_products += self.solver.jacobian_products - before[2]
         self.steps += 1
         self.step_start = self.time
         self.time, self.coordinates = self.solver.time, self.solver.coordinates
@@ -280,5 +282,6 @@ class FlowRun:
             steps=self.steps,
             realignments=self.realignments,
             drift=float(max(self.drift, 0.0)),
+            jacobian_products=self.jacobian_products,
             choices=tuple(self.changes),
         )

@@ -42,6 +42,8 @@ class FlowStatistics:
     drift : float
         Largest defect at an accepted step of the chart's invariant, beyond that of the start:
         orthonormality of U and V, balancedness of the layers, or the distance to rank r.
+    jacobian_products : int
+        Exact products of the Jacobian with directions, each of about the cost of a velocity or two.
     choices : tuple of str
         What was chosen, and why: the chart, the method, and changes of it on the way.
     """
@@ -55,6 +57,7 @@ class FlowStatistics:
     steps: int
     realignments: int
     drift: float
+    jacobian_products: int = 0
     choices: tuple[str, ...] = ()
 
     @property

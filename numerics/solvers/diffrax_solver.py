@@ -26,6 +26,7 @@ class DiffraxSolver:
     """One of Diffrax's adaptive Runge-Kutta methods on the compiled velocity of a chart."""
 
     jacobians = 0
+    jacobian_products = 0
 
     def __init__(
         self, chart: Chart, method: str, time: float, coordinates: Array, end: float, tolerances: Tolerances

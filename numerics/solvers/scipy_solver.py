@@ -29,6 +29,8 @@ IMPLICIT = ("BDF", "Radau")
 class ScipySolver:
     """One of SciPy's solvers on a chart; the implicit ones get the chart's Jacobian."""
 
+    jacobian_products = 0
+
     def __init__(
         self, chart: Chart, method: str, time: float, coordinates: Array, end: float, tolerances: Tolerances
     ) -> None:

@@ -47,14 +47,15 @@ class Solver(Protocol):
         Velocities so far, those for Jacobian matrices not counted.
     finished : bool
         Whether the end was reached.
-    jacobians : int
-        Jacobian matrices so far.
+    jacobians, jacobian_products : int
+        Jacobian matrices, and exact products with directions, so far.
     """
 
     time: float
     coordinates: Array
     step_size: float
     jacobians: int
+    jacobian_products: int
 
     @property
     def evaluations(self) -> int:
