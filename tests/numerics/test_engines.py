@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from sympy import Matrix, oo, symbols
@@ -20,6 +21,7 @@ from numerics import (
     gradient_flow,
 )
 from numerics.charts import FactoredChart, LayersChart
+from numerics.charts.factored_velocity import velocity_function
 from numerics.solvers import Stiffness, Tolerances, start_solver
 
 ENGINES = [
@@ -257,6 +259,22 @@ def test_linearization_at_a_balanced_start_has_no_singularity() -> None:
     exact, step = chart.linearization(coordinates)(direction), 1e-6
     ahead, behind = (chart.velocity(0.0, coordinates + sign * step * direction) for sign in (1, -1))
     np.testing.assert_allclose(exact, (ahead - behind) / (2 * step), atol=1e-8)
+
+
+@pytest.mark.parametrize(("depth", "bound"), [(2, 1e-9), (3, 1e-8), (10, 1e-4), (oo, 1e-2)])
+def test_velocities_of_small_singular_values(depth: Any, bound: float) -> None:
+    """Beside large ones, in a chart along the singular vectors, against the definition with 60 digits."""
+    generator, sigma = np.random.default_rng(1), np.array([1.0, 0.5, 2e-8, 1e-8])
+    noise = generator.standard_normal((4, 4)) * (1 - np.eye(4))
+    S, slope = np.diag(sigma) + 0.1 * np.sqrt(np.outer(sigma, sigma)) * noise, generator.standard_normal((4, 4))
+    velocity = velocity_function(DeepLinearNetwork(depth, (4, 4)), compiled=False)
+    found = velocity(S, np.eye(4), np.eye(4), slope, slope.T)[0]
+    with mpmath.workdps(60):
+        U, values, Vt = mpmath.svd_r(mpmath.matrix(S.tolist()))
+        block, moved = U.T * mpmath.matrix(slope.tolist()) * Vt.T, U.T * mpmath.matrix(found.tolist()) * Vt.T
+        for k in range(4):
+            speed = values[k] ** 2 if depth == oo else depth * values[k] ** (2 - mpmath.mpf(2) / depth)
+            assert abs(moved[k, k] / (-speed * block[k, k]) - 1) < bound
 
 
 def test_failures_of_sundials_are_flow_errors() -> None:

@@ -185,6 +185,14 @@ def test_no_warning_at_full_square_rank() -> None:
         gradient_flow(low_rank_completion((4, 3), 2, 8), network, balanced_start(network), [0.0, 1.0])
 
 
+def test_a_million_layers_are_as_good_as_infinitely_many() -> None:
+    energy, flows = low_rank_completion((4, 4), 2, 5), []
+    for network in (DeepLinearNetwork(10**6, (4, 4), rescaled=True), DeepLinearNetwork(oo, (4, 4))):
+        flows.append(gradient_flow(energy, network, balanced_start(network, 0.1, 1), [0.0, 50.0, 200.0], rtol=1e-9))
+    assert relative_distance(flows[0].matrix(-1), flows[1].matrix(-1)) < 1e-5
+    assert relative_distance(flows[1].matrix(-1), flows[1].matrix(0)) > 0.5
+
+
 # ------------------------------------------------------------------------------- exact answers
 
 
