@@ -54,7 +54,8 @@ class Convergence:
 
 
 def _log_ratio(value: float, bound: float) -> float:
-    return float(np.log(value / bound)) if value > 0 else -np.inf
+    """Finite for zero too, so that a search for where it vanishes can take it."""
+    return float(np.log(max(value, np.finfo(float).tiny)) - np.log(bound))
 
 
 def slope_norm(energy: Energy, network: DeepLinearNetwork, point: FactoredMatrix) -> float:

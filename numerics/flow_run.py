@@ -194,17 +194,15 @@ class FlowRun:
         before, self.excess = self.excess, excess(self.coordinates)
         if self.excess > 0:
             return False
-        if before > 0 and np.isfinite(self.excess):
+        if before > 0:
             # Otherwise the end would depend on the sizes of the steps, which rounding can change.
             start, end = self.step_start, self.time
-            met = float(
-                brentq(
-                    lambda time: before if time == start else excess(self.solver.interpolated(time)),
-                    start,
-                    end,
-                    xtol=(end - start) * STOP_ACCURACY,
-                )
-            )
+            known = {start: before, end: self.excess}
+
+            def excess_at(time: float) -> float:
+                return known[time] if time in known else excess(self.solver.interpolated(time))
+
+            met = float(brentq(excess_at, start, end, xtol=(end - start) * STOP_ACCURACY))
             for time in (met, met + 2 * (end - start) * STOP_ACCURACY):
                 if time < end and excess(coordinates := self.solver.interpolated(time)) <= 0:
                     self.time, self.coordinates = time, coordinates
