@@ -82,13 +82,13 @@ def complete_file(
 
 
 def _warn_of_size(shape: tuple[int, ...], rank: int | None) -> None:
-    """The solver's Jacobian is dense: the time of a step goes with the cube of the unknowns."""
+    """A velocity costs the cube of the rank; without the extra `stiff` a step costs the cube of the unknowns."""
     r = min(shape) if rank is None else rank
     unknowns = r * r + r * (sum(shape) if (r, r) != shape else 0)
     if unknowns > MANY_UNKNOWNS:
         warnings.warn(
-            f"rank {r} of a {shape[0]} x {shape[1]} matrix makes {unknowns} unknowns, which takes long and much "
-            "memory; a low --rank such as 5 is faster",
+            f"rank {r} of a {shape[0]} x {shape[1]} matrix makes {unknowns} unknowns, which takes long, and "
+            "without the extra `stiff` much memory; a low --rank such as 5 is faster",
             stacklevel=3,
         )
 
