@@ -43,7 +43,7 @@ def toolkit(
         chosen = " ".join(str(part) for part in (trajectory.chart, statistics.method))
         return Outcome(
             np.asarray(trajectory.matrix(-1)),
-            statistics.evaluations + statistics.jacobian_evaluations,
+            statistics.evaluations + statistics.jacobian_evaluations + statistics.jacobian_products,
             statistics.jacobians,
             detail={"chosen": chosen},
         )
