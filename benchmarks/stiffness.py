@@ -236,7 +236,7 @@ def run(quick: bool) -> str:
         for depth in (3, oo)
     ]
     parts.append(
-        "30 x 30 at depth ∞, rtol 1e-6: seconds, right-hand sides (Jacobians' and products' included), Jacobians, error "
+        "30 x 30 at depth ∞, rtol 1e-6: seconds, right-hand sides (with those of Jacobians), Jacobians, error "
         "on the unseen entries.\n\n"
         + table(
             "square completion problem",
