@@ -36,8 +36,10 @@ class Checkpoints:
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int, identity: dict[str, str]) -> None:
-        if every < 1:
-            raise ValueError(f"checkpoint_every must be a positive number of steps, not {every}")
+        if not isinstance(every, int | np.integer) or every < 1:
+            raise ValueError(f"checkpoint_every must be a positive number of steps, not {every!r}")
+        if not Path(path).parent.is_dir():
+            raise FileNotFoundError(f"checkpoint {path} cannot be written: there is no folder {Path(path).parent}")
         self.path, self.every, self.identity = Path(path), every, identity
 
     def after_step(self, run: FlowRun, recording: Recording) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +109,9 @@ class EventRecord:
         return float(self.singular_values[self.index] - self.singular_values[self.index + 1])
 
 
-def _require_positive(value: float, name: str = "level") -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, not {value}")
+def _require_positive(value: Any, name: str = "level") -> None:
+    if not (isinstance(value, int | float | np.number) and np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite, not {value!r}")
 
 
 class EventWatch:

@@ -22,7 +22,7 @@ from .energies import Energy
 from .factored import FactoredMatrix
 from .flow_checkpoints import Checkpoints
 from .flow_errors import FlowError, FrozenSpacesWarning, ProjectedFlowWarning, warn_of_restrictions
-from .flow_events import FlowEvent
+from .flow_events import Crossing, Escape, FlowEvent, RankLoss
 from .flow_run import FlowRun, Recording
 from .layers import Layers
 from .network_kernels import explicit_shape
@@ -142,7 +142,7 @@ def gradient_flow(
     >>> trajectory.converged, bool(trajectory.energy[-1] < 1e-10)
     (True, True)
     """
-    _validate(energy, network, start, chart, engine, method, rtol, atol, keep)
+    _validate(energy, network, start, chart, engine, method, rtol, atol, keep, events)
     grid, goal = _grid(times), as_convergence(until)
     if grid is None and goal is None:
         raise ValueError("give times, or until=... to integrate to convergence")
@@ -240,6 +240,7 @@ def _validate(
     rtol: float,
     atol: float | None,
     keep: int | None,
+    events: Sequence[FlowEvent],
 ) -> None:
     shape = explicit_shape(network)
     if not isinstance(start, FactoredMatrix | Layers):
@@ -260,8 +261,10 @@ def _validate(
         raise ValueError(f"rtol must be between {SMALLEST_RTOL:.1e} and 1, not {rtol}")
     if atol is not None and not (np.isfinite(atol) and atol > 0):
         raise ValueError(f"atol must be positive and finite, not {atol}")
-    if keep is not None and keep < 2:
-        raise ValueError(f"keep must be at least 2, the start and the end, not {keep}")
+    if keep is not None and not (isinstance(keep, int | np.integer) and keep >= 2):
+        raise ValueError(f"keep must be at least 2, the start and the end, not {keep!r}")
+    if isinstance(events, Escape | RankLoss | Crossing):
+        raise TypeError(f"events must be a sequence of events, not one; write events=[{events!r}]")
 
 
 def _validate_point(network: DeepLinearNetwork, shape: tuple[int, int], start: FactoredMatrix) -> None:

@@ -104,6 +104,14 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         gradient_flow(energy(), NETWORK, start(), TIMES, checkpoint=path, checkpoint_every=60)
 
 
+def test_checkpoints_that_cannot_be_written_are_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        gradient_flow(energy(), NETWORK, start(), TIMES, checkpoint=tmp_path / "absent" / "run.npz")
+    for every in (0, 2.5):
+        with pytest.raises(ValueError, match="checkpoint_every"):
+            gradient_flow(energy(), NETWORK, start(), TIMES, checkpoint=tmp_path / "run.npz", checkpoint_every=every)
+
+
 def test_memory_is_bounded_by_what_is_kept() -> None:
     everything = gradient_flow(energy(), NETWORK, start(), until=1e-8)
     thinned = gradient_flow(energy(), NETWORK, start(), until=1e-8, keep=10)

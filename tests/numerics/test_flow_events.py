@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from geometry import DeepLinearNetwork
-from numerics import Crossing, Escape, FactoredMatrix, MatrixCompletion, RankLoss, gradient_flow
+from numerics import Crossing, Escape, FactoredMatrix, MatrixCompletion, RankLoss, balanced_start, gradient_flow
 
 NETWORK = DeepLinearNetwork(2, (2, 2))
 
@@ -56,6 +56,12 @@ def test_events_are_validated() -> None:
     for kind in (Escape, RankLoss):
         with pytest.raises(ValueError, match="level must be positive"):
             kind(-1.0)
+        with pytest.raises(ValueError, match="level must be positive"):
+            kind("1")
+    with pytest.raises(TypeError, match="sequence of events"):
+        gradient_flow(
+            MatrixCompletion.from_array(np.eye(2)), NETWORK, balanced_start(NETWORK), [0, 1], events=Escape(0.5)
+        )
     with pytest.raises(ValueError, match="largest_gap"):
         Crossing(0.0)
     with pytest.raises(TypeError, match="events must be"):
