@@ -16,6 +16,10 @@ COMPILE_VARIABLE = "DLN_COMPILE"
 """Set to 0, this environment variable turns compilation off."""
 
 
+REGROUPED = {"contract", "reassoc", "nsz"}
+"""Fused products, terms in another order, and no care for the sign of 0; infinities and NaN stay what they are."""
+
+
 @lru_cache(maxsize=1)
 def _numba_is_installed() -> bool:
     return find_spec("numba") is not None
@@ -26,9 +30,9 @@ def compiles() -> bool:
     return _numba_is_installed() and os.environ.get(COMPILE_VARIABLE) != "0"
 
 
-def jitted(function: Function) -> Function:
-    """The function, compiled on its first call."""
+def jitted(function: Function, regroups: bool = False) -> Function:
+    """The function, compiled on its first call; sums are only added up in another order where that is said."""
     from numba import njit
 
-    compiled: Any = njit(error_model="numpy", nogil=True)(function)
+    compiled: Any = njit(error_model="numpy", nogil=True, fastmath=REGROUPED if regroups else False)(function)
     return cast(Function, compiled)

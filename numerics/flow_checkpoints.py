@@ -129,4 +129,7 @@ def _restored_chart(chart: Chart, U: Any, S: Any, V: Any) -> Chart:
     start = chart.start
     if all(np.array_equal(mine, saved) for mine, saved in ((start.U, U), (start.S, S), (start.V, V))):
         return chart
-    return type(chart)(chart.energy, chart.network, type(start)(U, S, V))
+    restored = type(chart)(chart.energy, chart.network, type(start)(U, S, V))
+    if chart.is_compiled:
+        restored.compile()
+    return restored

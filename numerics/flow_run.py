@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,7 @@ from .convergence import Convergence
 from .factored import FactoredMatrix
 from .flow_errors import FlowError
 from .flow_events import EventRecord, EventWatch, FlowEvent
-from .solvers import Solver, SolverFailure, Stiffness, Tolerances, start_solver
+from .solvers import March, ScipySolver, Solver, SolverFailure, Stiffness, Tolerances, implicit_method, start_solver
 from .trajectory import FlowStatistics
 
 __all__ = ["FlowRun", "Recording"]
@@ -139,7 +140,7 @@ class FlowRun:
         self.tolerance = self.chart.noise(self.rtol) if self.atol is None else self.atol
         self.coordinates = self.chart.coordinates(self.chart.start)
         self.watch = EventWatch(self.events, self.chart, self.coordinates)
-        self.stiffness = Stiffness(self.rtol)
+        self.stiffness = Stiffness()
         if self.compile_after <= 0:
             self.chart.compile()
 
@@ -167,8 +168,13 @@ class FlowRun:
         """
         self._begin(self.coordinates, end, self.first_step)
         self.excess = np.inf if goal is None else goal.excess(self.chart.energy, self.chart.network, self.point())
+        # Where nobody looks at single steps, many are taken at once.
+        unseen = goal is None and progress is None and after_step is None and not (self.events or recording.all_steps)
         while True:
-            self._step()
+            if unseen and isinstance(self.solver, ScipySolver) and self.solver.marches:
+                self._march(self.solver, recording.waiting[0] if recording.waiting else end, max_steps)
+            else:
+                self._step()
             recording.after_step(self.steps, self.chart, self.solver)
             reached = goal is not None and self._reaches(goal)
             if progress is not None:
@@ -214,17 +220,43 @@ class FlowRun:
         return self.chart.point(self.coordinates)
 
     def _step(self) -> None:
+        with self._counted():
+            self.solver.step()
+        self._look(self.time, 1)
+
+    def _march(self, solver: ScipySolver, until: float, max_steps: int) -> None:
+        limits = March(
+            until,
+            self.chart.orientation(self.coordinates),
+            self.chart.least_resolution(self.rtol),
+            self.stiffness.limited,
+            self.stiffness.most(self.chart) if self.chooses_method else max_steps + 1,
+            max_steps - self.steps,
+        )
+        with self._counted():
+            result = solver.march(limits)
+        self.drift = max(self.drift, result.drift - self.initial_drift)
+        self.stiffness.limited = result.limited
+        self._look(solver.time - solver.step_size, result.steps)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count what steps cost, and say where they failed."""
         before = self.solver.evaluations, self.solver.jacobians, self.solver.jacobian_products
         try:
-            self.solver.step()
+            yield
         except SolverFailure as failure:
+            self.time, self.coordinates = self.solver.time, self.solver.coordinates
             self.chart.require_regular(self.time, self.coordinates)
             raise FlowError(str(failure), self.time, self.point()) from failure
         self.evaluations += self.solver.evaluations - before[0]
         self.jacobians += self.solver.jacobians - before[1]
         self.jacobian_products += self.solver.jacobian_products - before[2]
-        self.steps += 1
-        self.step_start = self.time
+
+    def _look(self, start: float, steps: int) -> None:
+        """Look at the last of the steps that were taken, which began at `start`."""
+        self.steps += steps
+        self.step_start = start
         self.time, self.coordinates = self.solver.time, self.solver.coordinates
         self.drift = max(self.drift, self.chart.drift(self.coordinates) - self.initial_drift)
         self.chart.require_regular(self.time, self.coordinates)
@@ -244,9 +276,10 @@ class FlowRun:
 
     def _adapt(self, end: float) -> None:
         """Turn the chart where it loses digits, and change the method where the problem has become stiff."""
-        better = self.stiffness.better_method(self.chart, self.solver, end) if self.chooses_method else None
+        stiff = self.chooses_method and self.stiffness.shows(self.chart, self.solver, end)
         chart = self.chart.realigned(self.coordinates, self.rtol)
-        if better is not None:
+        if stiff:
+            better = implicit_method(self.rtol)
             self.changes.append(
                 f"{better} from t = {self.time:.6g}, where steps of {self.method} were limited by its stability"
             )
@@ -255,7 +288,7 @@ class FlowRun:
             self.jacobian_evaluations += self.chart.difference_evaluations
             self.chart, self.realignments = chart, self.realignments + 1
             self.coordinates = chart.coordinates(chart.start)
-        if better is not None or chart is not None:
+        if stiff or chart is not None:
             self._restart(end)
         if self.evaluations > self.compile_after and not self.chart.is_compiled:
             self.chart.compile()

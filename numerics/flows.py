@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from geometry import DeepLinearNetwork
 
-from .charts import CHARTS, Chart, LayersChart
+from .charts import CHARTS, Chart, LayersChart, layers_are_cheaper
+from .compilation import compiles
 from .content_keys import content_key
 from .convergence import Convergence, as_convergence
 from .energies import Energy
@@ -80,7 +81,8 @@ def gradient_flow(
         Increasing; where the trajectory is wanted.  Without them it has all steps from t = 0 until
         convergence.
     chart : {"auto", "factored", "spectral", "matrix", "layers"}
-        "auto" takes the layers where the start is one of layers, and U S Vᵀ otherwise.
+        "auto" takes the layers where the start is one of layers, or where they are thin and few and the velocity is
+        compiled at once, and U S Vᵀ otherwise.
     engine : {"auto", "scipy", "sundials", "diffrax"}
         "auto" begins with SciPy's explicit DOP853 and changes, where its steps come up against its stability, to CVODE
         of SUNDIALS (extra `stiff`), or where that is not installed to SciPy's BDF, below rtol 1e-9 Radau.
@@ -147,14 +149,14 @@ def gradient_flow(
     if grid is None and goal is None:
         raise ValueError("give times, or until=... to integrate to convergence")
     warn_of_restrictions(network)
-    chart, reason = _chosen_chart(chart, start)
+    compile_at_once = checkpoint is not None if compiled is None else compiled
+    chart, reason = _chosen_chart(chart, energy, network, start, compile_at_once)
     coordinates = _chart(chart, energy, network, start)
     if method is None:
         method, chooses = default_method(engine, rtol), engine == "auto"
     else:
         chooses = False
     begin = 0.0 if grid is None else float(grid[0])
-    compile_at_once = checkpoint is not None if compiled is None else compiled
     compile_after = 0.0 if compile_at_once else np.inf if compiled is False else COMPILE_AFTER
     run = FlowRun(
         coordinates,
@@ -198,12 +200,16 @@ def _trajectory(run: FlowRun, recording: Recording, chart: str, converged: bool 
     )
 
 
-def _chosen_chart(chart: str, start: FactoredMatrix | Layers) -> tuple[str, str]:
+def _chosen_chart(
+    chart: str, energy: Energy, network: DeepLinearNetwork, start: FactoredMatrix | Layers, compile_at_once: bool
+) -> tuple[str, str]:
     """The name of the chart, and why."""
     if chart != "auto":
         return chart, f"chart {chart!r} as asked for"
     if isinstance(start, Layers):
         return "layers", "chart 'layers', since the start is one of layers"
+    if compile_at_once and compiles() and layers_are_cheaper(energy, network, start):
+        return "layers", "chart 'layers', of hidden width r: compiled, its velocities take least"
     return "factored", "chart 'factored': a velocity costs the same at every depth, and no singular value is special"
 
 

@@ -1,6 +1,7 @@
 """The coordinates in which a gradient flow is integrated, one chart a file."""
 
 from .chart import Chart, CompiledField, LinearMap, Preconditioner, SpectralCrossingError
+from .completion_velocity import layers_are_cheaper
 from .factored_chart import FactoredChart
 from .layers_chart import LayersChart
 from .matrix_chart import MatrixChart
@@ -17,6 +18,7 @@ __all__ = [
     "Preconditioner",
     "SpectralChart",
     "SpectralCrossingError",
+    "layers_are_cheaper",
 ]
 
 CHARTS: dict[str, type[Chart]] = {

@@ -34,17 +34,22 @@ class CompiledField:
     Attributes
     ----------
     velocity : callable
-        (coordinates, data) to the velocity.
+        (coordinates, data, result), which fills the result with the velocity.
     data : tuple
         What it needs beside the coordinates.
+    watch : callable, optional
+        (coordinates, data) to the drift, the orientation, the fastest rate and the resolution; see `Chart`.
     """
 
-    velocity: Callable[..., Array]
+    velocity: Callable[..., None]
     data: tuple[Any, ...]
+    watch: Callable[..., tuple[float, float, float, float]] | None = None
 
     def __call__(self, coordinates: Array) -> Array:
         """The velocity at coordinates."""
-        return self.velocity(coordinates, self.data)
+        result = np.empty_like(coordinates)
+        self.velocity(coordinates, self.data, result)
+        return result
 
 
 class SpectralCrossingError(ValueError):
@@ -187,6 +192,10 @@ class Chart(ABC):
     def require_regular(self, time: float, coordinates: Array) -> None:
         """Raise where the chart is about to become singular; most never are."""
         return
+
+    def least_resolution(self, rtol: float) -> float:
+        """How well the smallest singular value has to be resolved, or `realigned` gives another chart."""
+        return 0.0
 
     def realigned(self, coordinates: Array, rtol: float) -> Chart | None:
         """A chart adapted to this point, where the present one loses digits; None where it does not."""

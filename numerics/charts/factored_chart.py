@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 from geometry import DeepLinearNetwork
 
 from ..compilation import compiles
-from ..energies import Energy
+from ..energies import Energy, MatrixCompletion
+from ..energies.restricted import QuadraticEnergy
 from ..energy_products import gradient_products
 from ..factored import FactoredMatrix
 from .chart import Chart, LinearMap, Preconditioner
-from .completion_velocity import completion_velocity
-from .factored_inspection import inspection_function
+from .completion_velocity import completion_velocity, frozen_velocity
+from .factored_inspection import inspection
 from .factored_jacobian import FrozenCore, velocity_derivatives
 from .factored_linearization import FactoredLinearization
 from .factored_preconditioner import preconditioner_function
@@ -47,6 +48,10 @@ RESOLUTION = 0.1
 """How well, relatively, the smallest singular value has to be resolved by the entries of S."""
 
 
+PASSES = 3
+"""A gradient takes so many multiplications for each observed entry and column: one for X, two for the products."""
+
+
 class FactoredChart(Chart):
     """Coordinates (S, U, V), flattened one after the other."""
 
@@ -55,19 +60,24 @@ class FactoredChart(Chart):
         self.moves_left, self.moves_right = network.moves_left_space, network.moves_right_space
         self._inspected: tuple[Array, tuple[float, ...]] | None = None
         self._velocity_of_products = velocity_function(network, compiled=False)
+        # Where the spaces are frozen a quadratic energy is one of S alone, seen from the frame of the start.
+        self._restricted = None if self.moves_left or self.moves_right else _restricted(energy, start)
+        self._seen = energy if self._restricted is None else self._restricted
 
     def compile(self) -> None:
         """Compile the velocity, which takes seconds and saves a good part of each evaluation of small problems."""
         if compiles():
             self.is_compiled = True
-            left, right = (np.ascontiguousarray(columns) for columns in (self.start.U, self.start.V))
-            self.field = completion_velocity(self.energy, self.network, left, right)
+            if self._restricted is not None:
+                self.field = frozen_velocity(self._restricted, self.network, self.typical_curvature)
+            else:
+                self.field = completion_velocity(self.energy, self.network, self.start, self.typical_curvature)
             self._velocity_of_products = velocity_function(self.network, compiled=True)
 
     def _split(self, coordinates: Array) -> tuple[Array, Array, Array]:
         (m, n), r = self.start.shape, self.start.rank
-        S = coordinates[: r * r].reshape(r, r)
-        U, V, position = self.start.U, self.start.V, r * r
+        S, position = coordinates[: r * r].reshape(r, r), r * r
+        U, V = (self.start.U, self.start.V) if self._restricted is None else (np.eye(r), np.eye(r))
         if self.moves_left:
             U = coordinates[position : position + m * r].reshape(m, r)
             position += m * r
@@ -86,13 +96,15 @@ class FactoredChart(Chart):
     def point(self, coordinates: Array) -> FactoredMatrix:
         """The point, with columns brought back to orthonormal ones."""
         S, U, V = self._split(coordinates)
+        if self._restricted is not None:
+            return FactoredMatrix.unchecked(self.start.U, S.copy(), self.start.V)
         return FactoredMatrix.orthonormalized(U, S, V)
 
     def _velocity(self, coordinates: Array) -> Array:
         if self.field is not None:
             return self.field(coordinates)
         S, U, V = self._split(coordinates)
-        slope_right, slope_left, _ = gradient_products(self.energy, U @ S, V, U, V)
+        slope_right, slope_left, _ = gradient_products(self._seen, U @ S, V, U, V)
         return self._join(*self._velocity_of_products(S, U, V, slope_right, slope_left))
 
     def traceable_velocity(self) -> Callable[[Any], Any]:
@@ -101,7 +113,7 @@ class FactoredChart(Chart):
 
     def linearization(self, coordinates: Array) -> LinearMap:
         """The derivative of the velocity, exact where the energy has a Hessian."""
-        linear = FactoredLinearization(self.energy, self.kernels, *self._split(coordinates))
+        linear = FactoredLinearization(self._seen, self.kernels, *self._split(coordinates))
 
         def product(direction: Array) -> Array:
             dS, dU, dV = self._split(direction)
@@ -118,10 +130,10 @@ class FactoredChart(Chart):
         return lambda gamma, residual: solve(gamma, residual, P, Qt, multiplier, null)
 
     def _inspection(self, coordinates: Array) -> tuple[float, ...]:
-        """Drift, orientation, largest and smallest singular value and mixing, computed once for each step."""
+        """Drift, orientation, largest singular value and resolution, computed once for each step."""
         if self._inspected is None or self._inspected[0] is not coordinates:
             S, U, V = (np.ascontiguousarray(part) for part in self._split(coordinates))
-            self._inspected = coordinates, inspection_function(self.is_compiled)(S, U, V)
+            self._inspected = coordinates, inspection(S, U, V)
         return self._inspected[1]
 
     def fastest_rate(self, coordinates: Array) -> float:
@@ -183,14 +195,17 @@ class FactoredChart(Chart):
         """The sign of det S."""
         return self._inspection(coordinates)[1]
 
+    def least_resolution(self, rtol: float) -> float:
+        """Relative to σ_r σ_1 over the square of the largest off-diagonal entry of S."""
+        return rtol / RESOLUTION
+
     def realigned(self, coordinates: Array, rtol: float) -> FactoredChart | None:
         """The chart along the singular vectors, where S cannot carry its smallest singular value.
 
         The entries of S are accurate to rtol times their size.  A singular value far below the
         largest one is the small difference of large entries unless S is nearly diagonal.
         """
-        _, _, largest, smallest, mixing = self._inspection(coordinates)
-        if smallest * RESOLUTION > rtol * mixing / largest:
+        if self._inspection(coordinates)[3] > self.least_resolution(rtol):
             return None
         point = self.point(coordinates)
         left, values, right = point.decomposition
@@ -198,3 +213,10 @@ class FactoredChart(Chart):
         if self.is_compiled:
             chart.compile()
         return chart
+
+
+def _restricted(energy: Energy, start: FactoredMatrix) -> QuadraticEnergy | None:
+    """The energy as one of S in the spaces of the start, where that makes a gradient cheaper."""
+    if not isinstance(energy, MatrixCompletion) or start.rank**3 > PASSES * energy.observations:
+        return None
+    return energy.restricted(start.U, start.V)

@@ -22,8 +22,8 @@ from ..layer_gradients import layer_gradients
 from ..layer_hessian import layer_hessian
 from ..layers import Layers
 from .chart import Chart, LinearMap, Preconditioner
+from .completion_velocity import thin_layers_velocity
 from .layers_preconditioner import GaussNewtonInverse
-from .layers_velocity import thin_layers_velocity
 
 __all__ = ["LayersChart"]
 
@@ -66,7 +66,9 @@ class LayersChart(Chart):
         """Compile the velocity of thin layers for completion, which takes seconds."""
         if compiles():
             self.is_compiled = True
-            self.field = thin_layers_velocity(self.energy, self.start_layers, self.speed)
+            layers = self.start_layers
+            watched = self.is_balanced and layers.largest_rank == self.rank < max(layers.shape)
+            self.field = thin_layers_velocity(self.energy, layers, self.speed, self.typical_curvature, watched)
 
     def layers(self, coordinates: Array) -> Layers:
         """W_1, …, W_N."""
@@ -152,9 +154,3 @@ class LayersChart(Chart):
             return change
         sigma = layers.product().singular_values
         return max(change, float(sigma[self.rank] / sigma[0]))
-
-
-def _squared_norm(layer: Array) -> float:
-    """The square of the spectral norm, from the smaller Gram matrix: a layer may have a long side."""
-    rows, columns = layer.shape
-    return float(np.linalg.eigvalsh(layer @ layer.T if rows < columns else layer.T @ layer)[-1])

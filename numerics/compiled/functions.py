@@ -1,12 +1,12 @@
 """The functions that a flow calls, as machine code with fixed types: multipliers and gradients of energies.
 
-They are passed to the compiled flow as addresses, so that it need not be compiled again for another depth or energy.
+They are passed as addresses, so that what calls them need not be compiled again for another depth or energy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,14 @@ GRADIENT = types.void(float64[:, ::1], float64[::1], float64[:, ::1])
 AFFINE_TOLERANCE = 1e-10
 
 
-def multipliers(network: DeepLinearNetwork) -> tuple[Any, Any]:
-    """λ(a, b) and λ(a, 0)/a."""
+def multipliers(network: DeepLinearNetwork) -> tuple[int, int]:
+    """The addresses of λ(a, b) and λ(a, 0)/a, which stay valid."""
     a, b = symbols("a b", positive=True)
-    return _emitted_pair(network.pair_multiplier(a, b), a, b), _emitted_rate(network.pair_null_multiplier(a) / a, a)
+    pair = _emitted_pair(network.pair_multiplier(a, b), a, b)
+    return pair.address, _emitted_rate(network.pair_null_multiplier(a) / a, a).address
 
 
-@lru_cache(maxsize=64)
+@cache
 def _emitted_pair(expression: Expr, a: Symbol, b: Symbol) -> Any:
     function = compile_kernel(expression, (a, b), backend="numba").function
 
@@ -47,7 +48,7 @@ def _emitted_pair(expression: Expr, a: Symbol, b: Symbol) -> Any:
     return cfunc(TWO_NUMBERS)(pair)
 
 
-@lru_cache(maxsize=64)
+@cache
 def _emitted_rate(expression: Expr, a: Symbol) -> Any:
     function = compile_kernel(expression, (a,), backend="numba").function
 

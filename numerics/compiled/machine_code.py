@@ -37,6 +37,6 @@ def kept_on_disk(function: Callable[..., Any]) -> Any:
 def sources_digest() -> str:
     """A hash of the sources of the program, and of the library that they take numbers from."""
     digest = hashlib.sha256(scipy.__version__.encode())
-    for name in ("machine_code", "matrices", "velocity", "steps", "flow"):
+    for name in ("machine_code", "addresses", "matrices", "velocity", "steps", "flow"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()

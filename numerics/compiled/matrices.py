@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from .machine_code import compiled
 
 __all__ = [
     "copy",
+    "copy_negative",
+    "copy_transposed",
     "copy_vector",
     "decompose",
+    "decompose_by_library",
     "decompose_pair",
     "factorize",
     "left_transposed_product",
@@ -32,6 +37,22 @@ def copy(source: Any, target: Any) -> None:
     for i in range(source.shape[0]):
         for j in range(source.shape[1]):
             target[i, j] = source[i, j]
+
+
+@compiled
+def copy_negative(source: Any, target: Any) -> None:
+    """Overwrite a matrix with minus another."""
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = -source[i, j]
+
+
+@compiled
+def copy_transposed(source: Any, target: Any) -> None:
+    """Overwrite a matrix with the transpose of another."""
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[j, i] = source[i, j]
 
 
 @compiled
@@ -131,6 +152,15 @@ def decompose(S: Any, P: Any, sigma: Any, Q: Any) -> None:
         sigma[k] = math.sqrt(square)
         for i in range(r):
             P[i, k] /= sigma[k]
+
+
+@compiled
+def decompose_by_library(S: Any, P: Any, sigma: Any, Q: Any) -> None:
+    """S = P diag(σ) Qᵀ by LAPACK, for larger matrices."""
+    left, values, right = np.linalg.svd(S)
+    copy(left, P)
+    copy_vector(values, sigma)
+    copy_transposed(right, Q)
 
 
 @compiled

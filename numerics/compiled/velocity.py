@@ -1,7 +1,7 @@
 r"""The velocity of X = U S Vᵀ in the frame of the singular vectors at the start of a step.
 
     G = Uᵀ ∇E V,   S = P D Qᵀ,   dS/dt = -P (λ ∘ PᵀGQ) Qᵀ,
-    dU/dt = -(∇E V - U G) Q R Pᵀ,   dV/dt = -(∇Eᵀ U - V Gᵀ) P R Qᵀ,   R = diag(λ(d_k, 0)/d_k)
+    dU/dt = (U G - ∇E V) Q R Pᵀ,   dV/dt = (V Gᵀ - ∇Eᵀ U) P R Qᵀ,   R = diag(λ(d_k, 0)/d_k)
 
 The coordinates are the entries of S, then those of U and V as far as these spaces move.  Each step begins with
 S = diag(σ), which is what keeps small singular values relatively accurate.  It is no singular chart: where singular
@@ -12,21 +12,23 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from .addresses import call_one, call_two
 from .machine_code import compiled
 from .matrices import decompose, decompose_pair, left_transposed_product, product, right_transposed_product, subtract
 
-__all__ = ["ROUNDING", "Problem", "difference_quotients", "error_norm", "scratch", "velocity"]
+__all__ = ["ROUNDING", "Problem", "core_velocity_by", "difference_quotients", "error_norm", "scratch", "velocity"]
 
 Problem = namedtuple("Problem", "pair null_rate gradient data left right keeps_rank")
-"""λ(a, b), λ(a, 0)/a and ∇E as compiled functions; the energy's data; the numbers of entries of U and of V among the
-coordinates, 0 where the space does not move; whether the flow keeps the rank."""
+"""The addresses of λ(a, b) and λ(a, 0)/a, and ∇E as a compiled function; the energy's data; the numbers of entries of U
+and of V among the coordinates, 0 where the space does not move; whether the flow keeps the rank."""
 
 Scratch = namedtuple(
-    "Scratch", "X slope slope_right slope_left within_left within_right block product P sigma Q pivots"
+    "Scratch", "X slope slope_right slope_left within_left within_right block product rotated turn P sigma Q pivots"
 )
 
 ROUNDING = 2e-15
@@ -49,10 +51,45 @@ def scratch(m: int, n: int, r: int) -> Any:
         np.empty((r, r)),
         np.empty((r, r)),
         np.empty((r, r)),
+        np.empty((r, r)),
+        np.empty((r, r)),
         np.empty(r),
         np.empty((r, r)),
         np.empty(r, np.int64),
     )
+
+
+@lru_cache(maxsize=2)
+def core_velocity_by(decomposition: Any) -> Any:
+    """(S, G = Uᵀ ∇E V, problem, work, result): result = dS/dt, and work.turn = Q R Pᵀ, where U or V move.
+
+    The decomposition is `decompose`, or another function like that.
+    """
+
+    def core_velocity(S: Any, block: Any, problem: Any, work: Any, result: Any) -> None:
+        r = len(work.sigma)
+        decomposition(S, work.P, work.sigma, work.Q)
+        left_transposed_product(work.P, block, work.product)
+        product(work.product, work.Q, work.rotated)
+        for k in range(r):
+            work.rotated[k, k] *= -call_two(problem.pair, work.sigma[k], work.sigma[k])
+            for l in range(k + 1, r):
+                weight = -call_two(problem.pair, work.sigma[k], work.sigma[l])
+                work.rotated[k, l] *= weight
+                work.rotated[l, k] *= weight
+        product(work.P, work.rotated, work.product)
+        right_transposed_product(work.product, work.Q, result)
+        if problem.left > 0 or problem.right > 0:
+            for k in range(r):
+                rate = call_one(problem.null_rate, work.sigma[k])
+                for i in range(r):
+                    work.rotated[i, k] = work.Q[i, k] * rate
+            right_transposed_product(work.rotated, work.P, work.turn)
+
+    return compiled(core_velocity)
+
+
+core_velocity = core_velocity_by(decompose)
 
 
 @compiled
@@ -73,26 +110,16 @@ def velocity(y: Any, U: Any, V: Any, problem: Any, work: Any, result: Any) -> No
     problem.gradient(work.X, problem.data, work.slope)
     product(work.slope, V, work.slope_right)
     left_transposed_product(U, work.slope_right, work.block)
-    decompose(S, work.P, work.sigma, work.Q)
+    core_velocity(S, work.block, problem, work, result[:first].reshape(r, r))
     if problem.left > 0:
         product(U, work.block, work.within_left)
-        subtract(work.within_left, work.slope_right)
-        _turn(work.slope_right, work.Q, work.P, problem, work, work.within_left, result[first:second].reshape(m, r))
+        subtract(work.slope_right, work.within_left)
+        product(work.within_left, work.turn, result[first:second].reshape(m, r))
     if problem.right > 0:
         left_transposed_product(work.slope, U, work.slope_left)
         right_transposed_product(V, work.block, work.within_right)
-        subtract(work.within_right, work.slope_left)
-        _turn(work.slope_left, work.P, work.Q, problem, work, work.within_right, result[second:].reshape(n, r))
-    left_transposed_product(work.P, work.block, work.product)
-    product(work.product, work.Q, work.block)
-    for k in range(r):
-        work.block[k, k] *= -problem.pair(work.sigma[k], work.sigma[k])
-        for l in range(k + 1, r):
-            weight = -problem.pair(work.sigma[k], work.sigma[l])
-            work.block[k, l] *= weight
-            work.block[l, k] *= weight
-    product(work.P, work.block, work.product)
-    right_transposed_product(work.product, work.Q, result[:first].reshape(r, r))
+        subtract(work.slope_left, work.within_right)
+        right_transposed_product(work.within_right, work.turn, result[second:].reshape(n, r))
 
 
 @compiled
@@ -113,11 +140,11 @@ def _velocity_of_pairs(y: Any, U: Any, V: Any, problem: Any, work: Any, result: 
     z00, z01, z10, z11 = work.slope[0, 0], work.slope[0, 1], work.slope[1, 0], work.slope[1, 1]
     w00, w01 = z00 * r00 + z01 * r10, z00 * r01 + z01 * r11
     w10, w11 = z10 * r00 + z11 * r10, z10 * r01 + z11 * r11
-    beside = -problem.pair(first, second)
-    g00 = -problem.pair(first, first) * (l00 * w00 + l10 * w10)
+    beside = -call_two(problem.pair, first, second)
+    g00 = -call_two(problem.pair, first, first) * (l00 * w00 + l10 * w10)
     g01 = beside * (l00 * w01 + l10 * w11)
     g10 = beside * (l01 * w00 + l11 * w10)
-    g11 = -problem.pair(second, second) * (l01 * w01 + l11 * w11)
+    g11 = -call_two(problem.pair, second, second) * (l01 * w01 + l11 * w11)
     h00, h01 = g00 * q + g01 * s, g01 * q - g00 * s
     h10, h11 = g10 * q + g11 * s, g11 * q - g10 * s
     result[0], result[1] = p00 * h00 + p01 * h10, p00 * h01 + p01 * h11
@@ -125,17 +152,6 @@ def _velocity_of_pairs(y: Any, U: Any, V: Any, problem: Any, work: Any, result: 
     # The frame is left where `crosses_zero` looks for it.
     work.P[0, 0], work.P[0, 1], work.P[1, 0], work.P[1, 1] = p00, p01, p10, p11
     work.sigma[0], work.sigma[1] = first, second
-
-
-@compiled
-def _turn(against: Any, into: Any, back: Any, problem: Any, work: Any, rotated: Any, result: Any) -> None:
-    """-(∇E V - U G) Q R Pᵀ from its first factor, and likewise on the other side."""
-    product(against, into, rotated)
-    for k in range(rotated.shape[1]):
-        rate = -problem.null_rate(work.sigma[k])
-        for i in range(rotated.shape[0]):
-            rotated[i, k] *= rate
-    right_transposed_product(rotated, back, result)
 
 
 @compiled

@@ -19,6 +19,7 @@ from ..sampled_products import (
     with_data,
 )
 from .protocol import Array, Point, check_shape, validated_shape
+from .restricted import QuadraticEnergy
 from .sums import Summable
 
 __all__ = ["MatrixCompletion"]
@@ -181,6 +182,24 @@ class MatrixCompletion(Summable):
     def hessian_products(self, left: Array, right: Array, onto_left: Array, onto_right: Array) -> tuple[Array, Array]:
         """H onto_right (m, k) and Hᵀ onto_left (n, k), for H the derivative of ∇E along left rightᵀ."""
         return hessian_products(self.observed, left, right, onto_left, onto_right, self.weights)
+
+    def restricted(self, U: Array, V: Array) -> QuadraticEnergy:
+        """E(U S Vᵀ) as a function of S.
+
+        Parameters
+        ----------
+        U, V : arrays (m, r), (n, s)
+        """
+        (r, s), data = (U.shape[1], V.shape[1]), self.values
+        # Σ w v_j v_jᵀ over the observed j of each row i; then H = Σ_i (u_i u_iᵀ) ⊗ that.
+        pairs = self.hessian_pattern @ np.einsum("jk,jl->jkl", V, V).reshape(len(V), -1)
+        curvature = np.einsum("ik,il->ikl", U, U).reshape(len(U), -1).T @ pairs
+        weighted = with_data(self.observed, self._weighted(data))
+        return QuadraticEnergy(
+            half_product(self._weighted(data), data),
+            -(U.T @ (weighted @ V)),
+            curvature.reshape(r, r, s, s).transpose(0, 2, 1, 3).reshape(r * s, r * s),
+        )
 
     def _entries(self, name: str, X: Point) -> Array:
         check_shape(name, X, self.shape)

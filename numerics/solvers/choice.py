@@ -2,12 +2,10 @@ r"""Which solver runs: the one asked for, or one chosen by what has been measure
 
 Engine "auto" starts with an explicit method of order eight.  It changes to an implicit one where the steps
 have come up against its stability bound, since h times the largest rate of decay (the largest multiplier times
-the typical curvature of the energy) stays above `STIFF_STEP`, and there is a long way to go.
+the typical curvature of the energy) stays large, and there is a long way to go: see `stiffness`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,7 @@ from .scipy_solver import METHODS, ScipySolver
 from .solver import Solver, Tolerances
 from .sundials_solver import SundialsSolver, sundials_is_installed
 
-__all__ = ["ENGINES", "Stiffness", "default_method", "start_solver"]
+__all__ = ["ENGINES", "default_method", "implicit_method", "start_solver"]
 
 Array = NDArray[np.float64]
 
@@ -26,10 +24,6 @@ ENGINES = ("auto", "scipy", "sundials", "diffrax")
 TIGHT_RTOL = 1e-9
 """Below this relative tolerance Radau is SciPy's default: its global error stays near the tolerance."""
 EXPLICIT = "DOP853"
-STIFF_STEP = 2.0
-"""h times the largest rate from which on the stability bound of `EXPLICIT`, about 6, is what limits h."""
-STIFF_STEPS = 15
-"""That many steps in a row, and at least as many still to go."""
 
 
 def default_method(engine: str, rtol: float) -> str:
@@ -52,25 +46,6 @@ def start_solver(
     return DiffraxSolver(chart, method, time, coordinates, end, tolerances)
 
 
-@dataclass
-class Stiffness:
-    """Looks at accepted steps, and says when an explicit method should be given up, and for which.
-
-    Attributes
-    ----------
-    rtol : float
-    limited : int
-        Steps in a row that stability has limited.
-    """
-
-    rtol: float
-    limited: int = 0
-
-    def better_method(self, chart: Chart, solver: Solver, end: float) -> str | None:
-        """The implicit method to change to after this step; None to go on."""
-        at_bound = solver.step_size * chart.fastest_rate(solver.coordinates) > STIFF_STEP
-        far = end - solver.time > STIFF_STEPS * solver.step_size
-        self.limited = self.limited + 1 if at_bound and far else 0
-        if self.limited < STIFF_STEPS:
-            return None
-        return "CVODE" if sundials_is_installed() else default_method("scipy", self.rtol)
+def implicit_method(rtol: float) -> str:
+    """The method that engine "auto" changes to where the problem is stiff."""
+    return "CVODE" if sundials_is_installed() else default_method("scipy", rtol)

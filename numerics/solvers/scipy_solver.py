@@ -10,7 +10,7 @@ from scipy import integrate
 
 from ..charts import Chart
 from .compiled_dop853 import CompiledDOP853
-from .solver import SolverFailure, Tolerances
+from .solver import March, MarchResult, SolverFailure, Tolerances
 
 __all__ = ["IMPLICIT", "METHODS", "ScipySolver"]
 
@@ -75,8 +75,26 @@ class ScipySolver:
             raise SolverFailure(f"{self.method} failed: {error}") from error
         if self._solver.status == "failed" or not np.isfinite(self._solver.y).all():
             raise SolverFailure(f"{self.method} failed: {message or 'the state overflowed'}")
+        self._take()
+
+    def _take(self) -> None:
         self.time, self.coordinates = float(self._solver.t), self._solver.y.copy()
         self.step_size = self.time - float(self._solver.t_old)
+
+    @property
+    def marches(self) -> bool:
+        """Whether many steps can be taken at once, as they are compiled."""
+        return isinstance(self._solver, CompiledDOP853) and self._solver.marches
+
+    def march(self, limits: March) -> MarchResult:
+        """Steps until one of the limits is met, as if `step` had been called so many times."""
+        assert isinstance(self._solver, CompiledDOP853)
+        result = self._solver.march(limits)
+        if result.steps:
+            self._take()
+        if self._solver.status == "failed":
+            raise SolverFailure(f"{self.method} failed: {self._solver.TOO_SMALL_STEP}")
+        return result
 
     def interpolated(self, time: float) -> Array:
         """The state at a time within the last step."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Solver", "SolverFailure", "Tolerances"]
+__all__ = ["March", "MarchResult", "Solver", "SolverFailure", "Tolerances"]
 
 Array = NDArray[np.float64]
 
@@ -31,6 +31,41 @@ class Tolerances:
     rtol: float
     atol: Array | float
     first_step: float | None = None
+
+
+@dataclass(frozen=True)
+class March:
+    """Where steps that nobody looks at have to end.
+
+    Attributes
+    ----------
+    until : float
+        With the first step that reaches this time.
+    orientation : float
+        With the first step that has another.
+    resolution : float
+        With the first step where the smallest singular value is resolved less well.
+    limited, most_limited : int
+        Steps in a row that stability has limited so far; with the one that makes them so many.
+    most_steps : int
+        After so many.
+    """
+
+    until: float
+    orientation: float
+    resolution: float
+    limited: int
+    most_limited: int
+    most_steps: int
+
+
+@dataclass(frozen=True)
+class MarchResult:
+    """What a march has seen: the number of its steps, the largest drift, and `limited` before the last of them."""
+
+    steps: int
+    drift: float
+    limited: int
 
 
 class Solver(Protocol):

@@ -23,6 +23,7 @@ from numerics import (
 from numerics.charts import FactoredChart, LayersChart
 from numerics.charts.factored_velocity import velocity_function
 from numerics.solvers import Stiffness, Tolerances, start_solver
+from numerics.solvers.stiffness import limited_steps
 
 ENGINES = [
     {"engine": "auto"},
@@ -121,11 +122,18 @@ def test_stiffness_needs_many_limited_steps_and_a_long_way_to_go() -> None:
     solver = start_solver(chart, "DOP853", 0.0, chart.coordinates(chart.start), np.inf, Tolerances(1e-6, 1e-9))
     solver.step()
     solver.step_size = 10 / chart.fastest_rate(solver.coordinates)
-    assert [Stiffness(1e-6).better_method(chart, solver, end) for end in (np.inf,)] == [None]
-    watch = Stiffness(1e-6)
-    assert [watch.better_method(chart, solver, np.inf) for _ in range(15)][-1] is not None
-    watch = Stiffness(1e-6)
-    assert all(watch.better_method(chart, solver, solver.time + solver.step_size) is None for _ in range(30))
+    assert not Stiffness().shows(chart, solver, np.inf)
+    watch = Stiffness()
+    assert [watch.shows(chart, solver, np.inf) for _ in range(15)] == [False] * 14 + [True]
+    watch = Stiffness()
+    assert not any(watch.shows(chart, solver, solver.time + solver.step_size) for _ in range(30))
+
+
+def test_compiled_steps_are_given_up_later() -> None:
+    few = limited_steps(14, 1.0, 3.0, np.inf, 1000)
+    assert (few, limited_steps(999 - 1, 1.0, 3.0, np.inf, 1000)) == (15, 999)
+    assert limited_steps(14, 1.0, 3.0, 1001.0, 1000) == 1000
+    assert limited_steps(14, 1.0, 1.0, 1001.0, 1000) == 0
 
 
 def test_methods_belong_to_their_engines() -> None:

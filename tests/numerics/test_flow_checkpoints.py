@@ -93,15 +93,15 @@ def test_runs_to_convergence_resume_too(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
-    gradient_flow(energy(), NETWORK, start(), TIMES, checkpoint=path, checkpoint_every=60)
+    gradient_flow(energy(), NETWORK, start(), TIMES, checkpoint=path, checkpoint_every=20)
     with pytest.raises(ValueError, match="another run: it differs in start"):
-        gradient_flow(energy(), NETWORK, balanced_start(NETWORK, 0.05, 4), TIMES, checkpoint=path, checkpoint_every=60)
+        gradient_flow(energy(), NETWORK, balanced_start(NETWORK, 0.05, 4), TIMES, checkpoint=path, checkpoint_every=20)
     other = MatrixCompletion.from_array(np.ones((4, 3)))
     with pytest.raises(ValueError, match="energy"):
-        gradient_flow(other, NETWORK, start(), TIMES, checkpoint=path, checkpoint_every=60)
+        gradient_flow(other, NETWORK, start(), TIMES, checkpoint=path, checkpoint_every=20)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(StoredValueError):
-        gradient_flow(energy(), NETWORK, start(), TIMES, checkpoint=path, checkpoint_every=60)
+        gradient_flow(energy(), NETWORK, start(), TIMES, checkpoint=path, checkpoint_every=20)
 
 
 def test_checkpoints_that_cannot_be_written_are_refused_at_once(tmp_path: Path) -> None:
