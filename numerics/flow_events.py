@@ -140,7 +140,8 @@ class EventWatch:
 
     def restart(self, chart: Chart, coordinates: Array) -> None:
         """Go on from here."""
-        self._before = chart.point(coordinates).singular_values
+        if self.events:
+            self._before = chart.point(coordinates).singular_values
 
     def look(self, start: float, chart: Chart, solver: Solver) -> None:
         """Look at the step from `start` to where the solver is."""

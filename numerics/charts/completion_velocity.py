@@ -51,7 +51,7 @@ def completion_velocity(
     moving = start.U.size * network.moves_left_space, start.V.size * network.moves_right_space
     flow = Flow(*multipliers(network), *moving, curvature)
     data = flow, _entries(energy), rows_for(start.U, start.V)
-    return CompiledField(factored_velocity(start.rank), data, factored_watch(start.rank))
+    return CompiledField(factored_velocity(start.rank, energy.weights is not None), data, factored_watch(start.rank))
 
 
 def frozen_velocity(energy: QuadraticEnergy, network: DeepLinearNetwork, curvature: float) -> CompiledField | None:
@@ -85,7 +85,7 @@ def thin_layers_velocity(
     below[0] = np.eye(width)
     flow = LayersFlow(speed, below, np.array(layers.defects()), curvature)
     data = flow, _entries(energy), rows_for(np.zeros((m, width)), np.zeros((n, width)))
-    return CompiledField(layers_velocity(width), data, layers_watch(width) if watched else None)
+    return CompiledField(layers_velocity(width, energy.weights is not None), data, layers_watch(width) if watched else None)
 
 
 def layers_are_cheaper(energy: Energy, network: DeepLinearNetwork, start: FactoredMatrix) -> bool:
@@ -106,5 +106,5 @@ def _entries(energy: MatrixCompletion) -> tuple[Any, ...]:
     """Row pointers, columns, values and weights of the observed entries."""
     from ..compiled.completion import Entries
 
-    observed = energy.observed
-    return Entries(observed.indptr, observed.indices, observed.data, energy.hessian_pattern.data)
+    observed, weights = energy.observed, np.empty(0) if energy.weights is None else energy.weights
+    return Entries(observed.indptr, observed.indices, observed.data, weights)

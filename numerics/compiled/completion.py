@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 Entries = namedtuple("Entries", "pointers columns values weights")
-"""The observed entries, row by row."""
+"""The observed entries, row by row; no weights where all are one."""
 
 Flow = namedtuple("Flow", "pair null_rate left right curvature")
 """The addresses of λ(a, b) and λ(a, 0)/a; the numbers of entries of U and of V among the coordinates; the typical
@@ -68,16 +68,17 @@ def rows_for(U: Any, V: Any) -> Rows:
     """Arrays to work in, with the columns of U and V in the first two."""
     r: int = U.shape[1]
     width = padded_width(r)
-    left, right = (np.ascontiguousarray(np.pad(columns, ((0, 0), (0, width - r)))) for columns in (U, V))
+    left, right = np.zeros((len(U), width)), np.zeros((len(V), width))
+    left[:, :r], right[:, :r] = U, V
     filled = left, right, np.zeros_like(left), np.zeros_like(left), np.zeros_like(right), np.zeros((r, width))
     square = (np.zeros((r, r)) for _ in range(6))
     return Rows._make((*filled, *square, np.zeros(r), np.zeros(r, dtype=np.int64)))
 
 
 @lru_cache(maxsize=16)
-def _products(width: int) -> Callable[..., None]:
+def _products(width: int, weighted: bool) -> Callable[..., None]:
     """rows.slope_right = ∇E V and rows.slope_left = ∇Eᵀ U at X = rows.left Vᵀ."""
-    add_sampled_row = sampled_row(width)
+    add_sampled_row = sampled_row(width, weighted)
 
     def products(entries: Any, rows: Any) -> None:
         rows.slope_left[:] = 0.0
@@ -144,12 +145,12 @@ def _decomposition(rank: int) -> Any:
 
 
 @lru_cache(maxsize=16)
-def factored_velocity(rank: int) -> Callable[..., None]:
+def factored_velocity(rank: int, weighted: bool) -> Callable[..., None]:
     """(coordinates, (flow, entries, rows), result): the velocity in the coordinates (S, U, V).
 
     What rows.U and rows.V hold stays, where the coordinates do not contain them.
     """
-    products, (thin_product, add_thin_product, gram) = _products(padded_width(rank)), _thin_products(rank)
+    products, (thin_product, add_thin_product, gram) = _products(padded_width(rank), weighted), _thin_products(rank)
     fill, take = _copies(rank)
     core_velocity = core_velocity_by(_decomposition(rank))
     first = rank * rank
@@ -252,7 +253,7 @@ def _distance_from_identity(gram: Any, rank: int) -> float:
 
 
 @lru_cache(maxsize=16)
-def layers_velocity(width: int) -> Callable[..., None]:
+def layers_velocity(width: int, weighted: bool) -> Callable[..., None]:
     r"""(coordinates, (layers, entries, rows), result): the velocity of layers whose hidden widths are all alike.
 
     With C = W_{N-1} ⋯ W_2, of the size of the hidden width, and one pass over the observed entries,
@@ -261,7 +262,7 @@ def layers_velocity(width: int) -> Callable[..., None]:
 
     A_p = W_{N-1} ⋯ W_{p+1}, B_p = W_{p-1} ⋯ W_2.  See `layer_gradients`, the same for all energies and widths.
     """
-    products, (thin_product, _, gram) = _products(padded_width(width)), _thin_products(width)
+    products, (thin_product, _, gram) = _products(padded_width(width), weighted), _thin_products(width)
     fill, take = _copies(width)
 
     def velocity(coordinates: Any, data: Any, result: Any) -> None:

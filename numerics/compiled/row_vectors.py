@@ -88,11 +88,11 @@ def row_product(width: int, adds: bool = False) -> Callable[..., None]:
 
 
 @lru_cache(maxsize=16)
-def sampled_row(width: int) -> Callable[..., None]:
+def sampled_row(width: int, weighted: bool) -> Callable[..., None]:
     """The part of one row in the residuals and their products: see `completion_products`.
 
     (i, begin, end, columns, values, weights, left, right, onto, slope_right, slope_left): with the residuals
-    ρ_p = w_p (left[i]·right[j_p] - values[p]) of the entries begin ≤ p < end,
+    ρ_p = w_p (left[i]·right[j_p] - values[p]) of the entries begin ≤ p < end (w_p = 1 unless weighted),
 
         slope_right[i] = Σ ρ_p right[j_p],     slope_left[j_p] += ρ_p onto[i].
     """
@@ -129,10 +129,12 @@ def sampled_row(width: int) -> Callable[..., None]:
                 column = builder.sext(rows.number(*named["columns"], p), first.type)
                 beside = rows.load(rows.place(*named["right"], column))
                 residual = rows.dot(builder.fneg(rows.number(*named["values"], p)), factor, beside)
-                weighted = rows.spread(builder.fmul(residual, rows.number(*named["weights"], p)))
-                builder.store(rows.weighted_sum(builder.load(total), weighted, beside), total)
+                if weighted:
+                    residual = builder.fmul(residual, rows.number(*named["weights"], p))
+                slope = rows.spread(residual)
+                builder.store(rows.weighted_sum(builder.load(total), slope, beside), total)
                 below = rows.place(*named["slope_left"], column)
-                rows.store(rows.weighted_sum(rows.load(below), weighted, turned), below)
+                rows.store(rows.weighted_sum(rows.load(below), slope, turned), below)
             rows.store(builder.load(total), rows.place(*named["slope_right"], at))
             return context.get_dummy_value()
 
