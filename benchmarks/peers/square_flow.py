@@ -24,11 +24,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SampledFlow:
-    """X at the times asked for, (T, n, n), and what it took."""
+    """X at the times asked for, (T, n, n), and what it took.
+
+    Velocities for Jacobians and products with them count as evaluations; `exact_jacobians` took none.
+    """
 
     X: Array
     evaluations: int
     jacobians: int = 0
+    exact_jacobians: int = 0
 
 
 def _velocity(problem: CompletionProblem, array: Any) -> Callable[[Any], Any]:

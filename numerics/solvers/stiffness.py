@@ -10,10 +10,12 @@ from .solver import Solver
 
 __all__ = ["Stiffness", "limited_steps"]
 
-STIFF_STEP = 2.0
+STIFF_STEP = 1.5
 """h times the largest rate from which on the stability bound of DOP853, about 6, is what limits h."""
-STIFF_STEPS = 15
-"""That many steps in a row, and at least as many still to go."""
+STIFF_STEPS = 6
+"""That many steps in a row."""
+STEPS_TO_GO = 15
+"""At least so many of the same size have to be left."""
 CHEAP_STIFF_STEPS = 1000
 """The same where steps are compiled: an implicit method takes as long as about so many of them for the whole flow."""
 
@@ -23,7 +25,7 @@ def limited_steps(limited: int, size: float, rate: float, left: float, most: int
 
     `most` is returned where so many are certain to come.
     """
-    if size * rate <= STIFF_STEP or left <= STIFF_STEPS * size:
+    if size * rate <= STIFF_STEP or left <= STEPS_TO_GO * size:
         return 0
     certain = limited + 1 >= STIFF_STEPS and most * size < left < math.inf
     return most if certain else limited + 1

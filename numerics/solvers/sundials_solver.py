@@ -1,8 +1,9 @@
-r"""CVODE of SUNDIALS: backward differentiation formulas with Krylov solves, no Jacobian matrix.
+r"""CVODE of SUNDIALS: backward differentiation formulas.
 
-The linear systems (I - γJ) x = b of its Newton iterations are solved by GMRES, preconditioned by the
-metric itself: the Hessian of the energy is about a multiple of the identity, so J is about -A_N, which
-is diagonal in the singular vectors.
+The linear systems (I - γJ) x = b of its Newton iterations are solved directly where there are few coordinates: a
+Jacobian then serves for some fifty steps.  Otherwise they are solved by GMRES, without Jacobian matrix, preconditioned
+by the metric itself: the Hessian of the energy is about a multiple of the identity, so J is about -A_N, which is
+diagonal in the singular vectors.
 
 Source: Hindmarsh et al., *SUNDIALS: suite of nonlinear and differential/algebraic equation solvers*,
 ACM Trans. Math. Software 31 (2005).
@@ -22,6 +23,8 @@ __all__ = ["SundialsSolver", "sundials_is_installed"]
 
 Array = NDArray[np.float64]
 
+LARGEST_DENSE = 100
+"""Up to so many coordinates a Jacobian and its factors cost less than the products that GMRES takes."""
 KRYLOV_DIMENSION = 10
 SIDE = "right"
 """Of the preconditioner: from the left it would weigh down the residuals in directions that nothing observes."""
@@ -46,41 +49,51 @@ class SundialsSolver:
     """CVODE's BDF on a chart."""
 
     method = "CVODE"
-    jacobians = 0
 
     def __init__(self, chart: Chart, time: float, coordinates: Array, end: float, tolerances: Tolerances) -> None:
         try:
-            from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond
+            from sksundae.cvode import CVODE
         except ImportError as error:
             raise ImportError("engine 'sundials' needs the extra 'stiff': pip install 'dln-geometry[stiff]'") from error
         self._chart = chart
         self._end = min(end, SAFE_TIME)
         self._preconditioner: Preconditioner | None = None
         self._product: LinearMap = _no_product
-        options: dict[str, Any] = {
-            "rtol": tolerances.rtol,
-            "atol": tolerances.atol,
-            "linsolver": "gmres",
-            "krylov_dim": KRYLOV_DIMENSION,
-            "precond": CVODEPrecond(self._prepare, self._precondition, SIDE),
-        }
-        if not chart.is_cheap and chart.linearization(coordinates) is not None:
-            # Where a velocity costs next to nothing, CVODE's own differences of it are cheaper.
-            options["jactimes"] = CVODEJacTimes(self._linearize, self._jacobian_product)
+        options: dict[str, Any] = {"rtol": tolerances.rtol, "atol": tolerances.atol}
+        options |= self._direct() if coordinates.size <= LARGEST_DENSE else self._iterative(coordinates)
         if tolerances.first_step is not None:
             options["first_step"] = min(tolerances.first_step, self._end - time)
-        self.evaluations = 0
-        self.jacobian_products = 0
+        self.evaluations, self.jacobians, self.jacobian_products = 0, 0, 0
         self._solver = CVODE(self._velocity, **options)
         self._solver.init_step(time, coordinates)
         self.time, self.coordinates = time, coordinates
         self.step_size = np.nan
         self.finished = False
 
+    def _direct(self) -> dict[str, Any]:
+        return {"linsolver": "dense", "jacfn": self._jacobian}
+
+    def _iterative(self, coordinates: Array) -> dict[str, Any]:
+        from sksundae.cvode import CVODEJacTimes, CVODEPrecond
+
+        options: dict[str, Any] = {
+            "linsolver": "gmres",
+            "krylov_dim": KRYLOV_DIMENSION,
+            "precond": CVODEPrecond(self._prepare, self._precondition, SIDE),
+        }
+        if not self._chart.is_cheap and self._chart.linearization(coordinates) is not None:
+            # Where a velocity costs next to nothing, CVODE's own differences of it are cheaper.
+            options["jactimes"] = CVODEJacTimes(self._linearize, self._jacobian_product)
+        return options
+
     def _velocity(self, time: float, coordinates: Array, velocity: Array) -> None:
         self.evaluations += 1
         # A copy: the compiled velocities would be compiled once more for arrays that cannot be written to.
         velocity[:] = self._chart.velocity(time, coordinates.copy())
+
+    def _jacobian(self, time: float, coordinates: Array, velocity: Array, jacobian: Array) -> None:
+        self.jacobians += 1
+        jacobian[:, :] = self._chart.jacobian(time, coordinates.copy())
 
     def _linearize(self, time: float, coordinates: Array, velocity: Array) -> None:
         self._product = self._chart.linearization(coordinates.copy()) or _no_product
