@@ -77,12 +77,12 @@ def rows_for(U: Any, V: Any) -> Rows:
 
 @lru_cache(maxsize=16)
 def _products(width: int, weighted: bool) -> Callable[..., None]:
-    """rows.slope_right = ∇E V and rows.slope_left = ∇Eᵀ U at X = rows.left Vᵀ."""
+    """(left, entries, rows): rows.slope_right = ∇E V and rows.slope_left = ∇Eᵀ U at X = left Vᵀ."""
     add_sampled_row = sampled_row(width, weighted)
 
-    def products(entries: Any, rows: Any) -> None:
+    def products(left: Any, entries: Any, rows: Any) -> None:
         rows.slope_left[:] = 0.0
-        for i in range(rows.left.shape[0]):
+        for i in range(left.shape[0]):
             begin, end = np.int64(entries.pointers[i]), np.int64(entries.pointers[i + 1])
             add_sampled_row(
                 i,
@@ -91,7 +91,7 @@ def _products(width: int, weighted: bool) -> Callable[..., None]:
                 entries.columns,
                 entries.values,
                 entries.weights,
-                rows.left,
+                left,
                 rows.V,
                 rows.U,
                 rows.slope_right,
@@ -165,7 +165,7 @@ def factored_velocity(rank: int, weighted: bool) -> Callable[..., None]:
             fill(coordinates[second:].reshape(n, rank), rows.V)
         copy(S, rows.small)
         thin_product(rows.U, rows.small, rows.left)
-        products(entries, rows)
+        products(rows.left, entries, rows)
         gram(rows.U, rows.slope_right, rows.small)
         copy(rows.small[:, :rank], rows.block)
         core_velocity(S, rows.block, flow, rows, result[:first].reshape(rank, rank))
@@ -273,12 +273,18 @@ def layers_velocity(width: int, weighted: bool) -> Callable[..., None]:
         between = coordinates[first:last].reshape(inner, width, width)
         copy_transposed(coordinates[:first].reshape(width, n), rows.V)
         fill(coordinates[last:].reshape(m, width), rows.U)
+        if inner == 0:
+            products(rows.U, entries, rows)
+            copy_transposed(rows.slope_left[:, :width], result[:first].reshape(width, n))
+            take(rows.slope_right, result[last:].reshape(m, width))
+            _scale(result, -layers.speed)
+            return
         # below[p] is the product of the first p of the layers between.
         for p in range(inner):
             product(between[p], below[p], below[p + 1])
         copy(below[inner], rows.small)
         thin_product(rows.U, rows.small, rows.left)
-        products(entries, rows)
+        products(rows.left, entries, rows)
         thin_product(rows.slope_left, rows.small, rows.V)
         copy_transposed(rows.V[:, :width], result[:first].reshape(width, n))
         copy_transposed(below[inner], rows.small)
@@ -293,10 +299,15 @@ def layers_velocity(width: int, weighted: bool) -> Callable[..., None]:
             right_transposed_product(above, below[p], moved[p])
             left_transposed_product(between[p], above, turned)
             above, turned = turned, above
-        for k in range(len(result)):
-            result[k] *= -layers.speed
+        _scale(result, -layers.speed)
 
     return compiled(velocity)
+
+
+@compiled
+def _scale(vector: Any, factor: float) -> None:
+    for k in range(len(vector)):
+        vector[k] *= factor
 
 
 @lru_cache(maxsize=16)
