@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 from ..charts import Chart
 from .solver import Solver
+from .sundials_solver import LARGEST_DENSE
 
 __all__ = ["Stiffness", "limited_steps"]
 
 STIFF_STEP = 1.5
 """h times the largest rate from which on the stability bound of DOP853, about 6, is what limits h."""
 STIFF_STEPS = 6
-"""That many steps in a row."""
+"""That many steps in a row, and `STEPS_TO_GO` of the same size left, where the implicit method solves directly."""
 STEPS_TO_GO = 15
-"""At least so many of the same size have to be left."""
-CHEAP_STIFF_STEPS = 1000
-"""The same where steps are compiled: an implicit method takes as long as about so many of them for the whole flow."""
+ITERATIVE_STIFF_STEPS = 200
+"""Where it solves iteratively: its velocities and products for a whole flow were seen to be as many as these steps'."""
+COMPILED_STIFF_STEPS = 1000
+"""Where explicit steps are compiled, and the implicit ones come back to Python for each velocity."""
 
 
 def limited_steps(limited: int, size: float, rate: float, left: float, most: int) -> int:
@@ -46,7 +48,9 @@ class Stiffness:
     @staticmethod
     def most(chart: Chart) -> int:
         """So many of them are enough."""
-        return CHEAP_STIFF_STEPS if chart.field is not None else STIFF_STEPS
+        if chart.field is not None:
+            return COMPILED_STIFF_STEPS
+        return STIFF_STEPS if chart.coordinates(chart.start).size <= LARGEST_DENSE else ITERATIVE_STIFF_STEPS
 
     def shows(self, chart: Chart, solver: Solver, end: float) -> bool:
         """Whether the method should be changed after this step."""

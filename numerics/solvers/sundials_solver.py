@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..charts import Chart, LinearMap, Preconditioner
 from .solver import SolverFailure, Tolerances
 
-__all__ = ["SundialsSolver", "sundials_is_installed"]
+__all__ = ["LARGEST_DENSE", "SundialsSolver", "sundials_is_installed"]
 
 Array = NDArray[np.float64]
 
