@@ -129,11 +129,6 @@ def validate_problem(energy: Energy, network: DeepLinearNetwork, space: str, adj
         With what to do instead.
     """
     shape = explicit_shape(network)
-    if network.coframe.has_null_directions:
-        raise ValueError(
-            f"langevin integrates matrices of full rank m = n = r, not {shape[0]} x {shape[1]} ones of rank "
-            f"{network.rank}; embed the energy into square matrices, or use geometry.langevin_equation"
-        )
     if tuple(energy.shape) != shape:
         raise ValueError(f"energy must have the network's shape {shape}, not {tuple(energy.shape)}")
     if space not in SPACES:
@@ -149,3 +144,8 @@ def validate_problem(energy: Energy, network: DeepLinearNetwork, space: str, adj
             )
     if adjusted and network.is_infinitely_deep:
         raise ValueError("adjusted=True needs a finite depth: at depth oo take steps short enough")
+    if adjusted and network.coframe.has_null_directions:
+        raise ValueError(
+            f"adjusted=True needs matrices of full rank m = n = r, not {shape[0]} x {shape[1]} ones of rank "
+            f"{network.rank}: steps that turn their spaces have no density in X at hand; take steps short enough"
+        )

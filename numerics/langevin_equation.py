@@ -102,11 +102,14 @@ def langevin(
 
         exp(-E/T) vol,     with entropy     exp(-E/T + S) vol,
 
-    on all r x r matrices at finite depth, where chains pass det X = 0, and at infinite depth on those with the sign
-    of det X that the start has.  S is the logarithm of the volume of the fibre of balanced layers.
+    on all m x n matrices of rank r, vol being the volume that the metric has there, at depth 1 that of Frobenius'
+    metric on these matrices.  S is the logarithm of the volume of the fibre of balanced layers.  For m = n = r chains
+    pass det X = 0 at finite depth, and keep its sign at infinite depth.  Otherwise singular spaces are frozen at
+    infinite depth: X = U S Vᵀ keeps the column and row space of its start, and its r x r core S moves as square
+    matrices do under the energy E(U S Vᵀ).
 
-    Supported are the real field and full rank m = n = r, downstairs at integer and infinite depth, upstairs at integer
-    depth.  Steps have weak order 1: expectations at a fixed time are wrong by O(h).
+    Supported is the real field, downstairs at integer and infinite depth, upstairs at integer depth.  Steps have weak
+    order 1: expectations at a fixed time are wrong by O(h).
 
     Parameters
     ----------
@@ -133,8 +136,8 @@ def langevin(
     entropy : bool, optional
         Whether S counts; unless given, upstairs it does and downstairs it does not.
     adjusted : bool
-        Accept or reject steps by Metropolis' rule, downstairs at finite depth: the equilibrium is then exact for every
-        step, the time a chain takes to get there is not.
+        Accept or reject steps by Metropolis' rule, downstairs at finite depth and m = n = r: the equilibrium is then
+        exact for every step, the time a chain takes to get there is not.
     progress : callable, optional
         Called with (time, last time) at each of the times.
 
@@ -152,8 +155,8 @@ def langevin(
     Warns
     -----
     NoEquilibriumWarning
-        Where it is known that exp(-E/T) has infinite mass: near singular matrices, where E is finite there, and for
-        the two diagonal entries of 2 x 2 matrices.
+        Where it is known that exp(-E/T) has infinite mass: near matrices of lower rank, where E is finite there, and
+        for the two diagonal entries of 2 x 2 matrices of rank 2.
 
     References
     ----------
@@ -187,8 +190,8 @@ def langevin(
     return LangevinSamples(
         times=grid,
         chains=tuple(numbers),
-        left=np.stack([frames.U for frames in recorded], axis=1),
-        right=np.stack([frames.V for frames in recorded], axis=1),
+        left=np.stack([frames.left for frames in recorded], axis=1),
+        right=np.stack([frames.right for frames in recorded], axis=1),
         flat_coordinates=y,
         singular_values=np.asarray(integrator.kernels.singular_value(y)),
         network=network,
@@ -240,7 +243,7 @@ class _Run:
 
 
 def _integrator(network: DeepLinearNetwork, space: str, adjusted: bool) -> type[FlatStep]:
-    if space == "upstairs":
+    if space == "upstairs" and network.layer_count() > 1:
         return LayersStep
     if adjusted:
         return MetropolisStep

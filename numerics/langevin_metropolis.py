@@ -16,7 +16,8 @@ from geometry import DeepLinearNetwork, compile_kernel
 
 from .langevin_energies import BatchedEnergy
 from .langevin_frames import Frames, diagonal, transposed
-from .langevin_steps import FlatStep, NormalStep
+from .langevin_normal_steps import NormalStep
+from .langevin_steps import FlatStep
 
 __all__ = ["MetropolisStep"]
 

@@ -1,33 +1,41 @@
-r"""Steps of the Langevin equation on the matrices of full rank m = n = r, in the flat chart Y (see `langevin_kernels`).
+r"""Steps of the Langevin equation on the matrices of rank r, in the flat chart Y (see `geometry.langevin_chart`).
 
 Euler-Maruyama in the frame of X, weak order 1, as a matrix step: with standard normal ξ, symmetric and skew parts,
 
     diag(y) + b h + √(2T h) (s∘sym ξ + a∘skew ξ) = P diag(y') Qᵀ,     U' = U P,  V' = V Q.
 
-Singular values that coalesce repel each other by themselves.  At y_r = 0, where the determinant of X changes its sign,
-nothing happens: a singular value of Y that went through zero comes out positive, with a column of V turned round.
-That is reflection of y at 0 with both signs equally likely, the process on *all* matrices; it has exp(-E/T) vol on
-all of them as its equilibrium, where one that kept the sign would have it on a component.  (At infinite depth singular
-matrices are infinitely far away, and the sign is kept.)
+Singular values that coalesce repel each other by themselves.  At y_r = 0, where the determinant of a square X changes
+its sign, nothing happens: a singular value of Y that went through zero comes out positive, with a column of V turned
+round.  That is reflection of y at 0 with both signs equally likely, the process on *all* matrices; it has exp(-E/T) vol
+on all of them as its equilibrium, where one that kept the sign would have it on a component.  (At infinite depth
+singular matrices are infinitely far away, and the sign is kept.)
+
+Against null directions, B and C of the noise, (m-r) x r and r x (n-r), turn U and V by the angles √λ(σ_k, 0)/σ_k times
+B_ak and C_ka, and pull the new y like further rows and columns: to the singular values of diag(y') over B Q and Cᵀ P,
+whose right singular vectors turn U' and V' alike.  So y keeps away from 0 by itself, as it should: almost no path of
+rank r < max(m, n) reaches a lower rank.  At infinite depth nothing moves towards null directions, and X moves as its
+r x r core does.
+
+Where y_k and y_l are both within the noise √(2T h) of 0, coefficients with a pole 1/y_k there are taken at √(2T h): the
+noise decides then, and an explicit step with the pole would be thrown far out.
 
 Far out multipliers are large, and what the energy confines relaxes at the rates of J = √λ ∂²E √λ.  So the step is
 exponential: drift times φ(J h), covariance times φ(2 J h), φ(x) = (1 - e^{-x})/x, which is exact for a quadratic energy
-in flat space.  It leaves out two things of order h² that count where J h is large, both proportional to the variance
-T h (1 - φ(2 J h)) - ½ (mean)² by which a pair's symmetric or skew component moves less than free noise would:
+at depth 1 and m = n = r.  It leaves out two things of order h² that count where J h is large, both proportional to the
+variance T h (1 - φ(2 J h)) - ½ (mean)² by which a pair's symmetric or skew component moves less than free noise would:
 
 - Δy supposes free noise; its pull s²/(y_k - y_l) or a²/(y_k + y_l) is missing in y_k;
 - the force -∂_k E on y_k is to be averaged over the fast component, along which ∂²E grows like (σ_k ∓ σ_l)²: it
   pushes back by ∂_k log (σ_k ∓ σ_l).
 
-The two poles cancel.  Where all relaxes, what remains is the force of the free energy T/2 log det J of fast directions.
+The two poles cancel.  (Against a null direction the pull is w²/(2 y_k), and ∂²E grows like σ_k².)  Where all relaxes,
+what remains is the force of the free energy T/2 log det J of fast directions.
 
 Source: Kloeden, Platen, *Numerical solution of stochastic differential equations* (1992), section 14.1, for weak
 order; Jentzen, Kloeden, Proc. R. Soc. A 465 (2009), for exponential steps.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,120 +46,26 @@ from .langevin_energies import BatchedEnergy
 from .langevin_frames import (
     Frames,
     SingularBasis,
+    completed,
     diagonal,
-    rotated,
+    right_decomposition,
     skew_part,
     spectral_decomposition,
     svd,
     symmetric_part,
     transposed,
+    turned,
 )
 from .langevin_kernels import FlatKernels, PairCoefficients, flat_kernels
+from .langevin_normal_steps import NormalStep, Relaxation
 from .network_kernels import network_kernels
 
-__all__ = ["FlatStep", "NormalStep", "Relaxation", "TurningStep"]
+__all__ = ["FlatStep", "TurningStep"]
 
 Array = NDArray[np.float64]
 
 SMALLEST = 1e-150
 """Singular values below it are taken for it where multipliers are evaluated, which square them."""
-
-
-def share(x: Array) -> Array:
-    """φ(x) = (1 - e^{-x})/x, 1 at 0."""
-    positive = np.maximum(x, np.finfo(float).tiny)
-    return np.asarray(-np.expm1(-positive) / positive)
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """Functions of J, from its eigenvalues (chains, q) and eigenvectors (chains, q, q); None where J is taken for 0."""
-
-    rates: Array | None
-    vectors: Array | None
-
-    @classmethod
-    def of(cls, J: Array | None) -> Relaxation:
-        """From J, (chains, q, q) symmetric; directions in which the energy is not convex do not relax."""
-        if J is None:
-            return cls(None, None)
-        rates, vectors = np.linalg.eigh(J)
-        return cls(np.maximum(rates, 0.0), vectors)
-
-    def drift(self, h: float, vector: Array) -> Array:
-        """φ(J h) z."""
-        return vector if self.rates is None else self._apply(share(h * self.rates), vector)
-
-    def noise(self, h: float, vector: Array) -> Array:
-        """φ(2 J h)^{1/2} z."""
-        return vector if self.rates is None else self._apply(np.sqrt(share(2 * h * self.rates)), vector)
-
-    def standardized(self, h: float, vector: Array) -> Array:
-        """φ(2 J h)^{-1/2} z."""
-        return vector if self.rates is None else self._apply(share(2 * h * self.rates) ** -0.5, vector)
-
-    def variances(self, h: float) -> Array | float:
-        """The diagonal of φ(2 J h), (chains, q)."""
-        if self.rates is None or self.vectors is None:
-            return 1.0
-        return np.asarray(np.sum(self.vectors**2 * share(2 * h * self.rates)[:, None, :], axis=-1))
-
-    def log_determinant(self, h: float) -> Array | float:
-        """log det φ(2 J h)^{1/2}, (chains,)."""
-        return 0.0 if self.rates is None else np.asarray(np.log(share(2 * h * self.rates)).sum(axis=-1) / 2)
-
-    def _apply(self, values: Array, vector: Array) -> Array:
-        assert self.vectors is not None
-        inner = np.squeeze(vector[:, None, :] @ self.vectors, axis=1) * values
-        return np.asarray(np.squeeze(self.vectors @ inner[..., None], axis=-1))
-
-    def where(self, chosen: NDArray[np.bool_], other: Relaxation) -> Relaxation:
-        """Itself where `chosen`, (chains,), and another elsewhere."""
-        if self.rates is None or self.vectors is None or other.rates is None or other.vectors is None:
-            return self
-        return Relaxation(
-            np.where(chosen[:, None], self.rates, other.rates),
-            np.where(chosen[:, None, None], self.vectors, other.vectors),
-        )
-
-
-@dataclass(frozen=True)
-class NormalStep:
-    """A normal distribution of steps in the frames of X, in the coordinates of `SingularBasis`, (chains, q).
-
-    Attributes
-    ----------
-    mean : array
-    stretch : array
-        1 on the diagonal, s_kl and a_kl: what the chart multiplies an orthonormal frame's components by.
-    relaxation : Relaxation
-    h, temperature : float
-    """
-
-    mean: Array
-    stretch: Array
-    relaxation: Relaxation
-    h: float
-    temperature: float
-
-    def of(self, noise: Array) -> Array:
-        """The step that standard normal numbers (chains, q) make."""
-        return self.mean + self.stretch * np.sqrt(2 * self.temperature * self.h) * self.relaxation.noise(self.h, noise)
-
-    def log_density(self, step: Array) -> Array:
-        """The logarithm of the density of a step, (chains,), up to a constant."""
-        rest = (step - self.mean) / (self.stretch * np.sqrt(2 * self.temperature * self.h))
-        square = np.sum(self.relaxation.standardized(self.h, rest) ** 2, axis=-1)
-        spread = np.log(self.stretch).sum(axis=-1) + self.relaxation.log_determinant(self.h)
-        return np.asarray(-square / 2 - spread)
-
-    def where(self, chosen: NDArray[np.bool_], other: NormalStep) -> NormalStep:
-        """Itself where `chosen`, (chains,), and another of the same length elsewhere."""
-        mean, stretch = (
-            np.where(chosen[:, None], mine, theirs)
-            for mine, theirs in ((self.mean, other.mean), (self.stretch, other.stretch))
-        )
-        return NormalStep(mean, stretch, self.relaxation.where(chosen, other.relaxation), self.h, self.temperature)
 
 
 class FlatStep:
@@ -172,60 +86,60 @@ class FlatStep:
     def __init__(self, network: DeepLinearNetwork, energy: BatchedEnergy, temperature: float, entropy: bool) -> None:
         self.energy, self.temperature, self.entropy = energy, temperature, entropy
         self.rank = network.coframe.rank
-        self.basis = SingularBasis(self.rank)
-        self.noise_shape: tuple[int, ...] = (self.rank**2,)
+        self.basis = moving_basis(network)
+        self.noise_shape: tuple[int, ...] = (self.basis.dimension,)
         self.kernels: FlatKernels = flat_kernels(network, self.turning)
         self.multipliers = network_kernels(network)
 
     def frames(self, U: Array, sigma: Array, V: Array) -> Frames:
-        """The frames of U diag(σ) Vᵀ, (chains, r, r) and (chains, r)."""
-        return Frames(U, np.asarray(self.kernels.coordinate(sigma)), V)
+        """The frames of U diag(σ) Vᵀ, (chains, m, r), (chains, r) and (chains, n, r)."""
+        left, right = completed(U, self.basis.rows), completed(V, self.basis.columns)
+        return Frames(left, np.asarray(self.kernels.coordinate(sigma)), right)
 
     def frames_of(self, X: Array) -> Frames:
-        """The frames of matrices (chains, r, r)."""
-        U, sigma, Vt = np.linalg.svd(X)
-        return self.frames(U, sigma, transposed(Vt))
+        """The frames of matrices (chains, m, n) of rank r."""
+        U, sigma, Vt = np.linalg.svd(X, full_matrices=False)
+        return self.frames(U[..., : self.rank], sigma[..., : self.rank], transposed(Vt)[..., : self.rank])
 
     def singular_values(self, frames: Frames) -> Array:
         """σ, (chains, r), kept representable."""
         return np.maximum(self.kernels.singular_value(frames.y), SMALLEST)
 
     def matrices(self, frames: Frames) -> Array:
-        """X, (chains, r, r)."""
-        return (frames.U * self.kernels.singular_value(frames.y)[:, None, :]) @ transposed(frames.V)
+        """X, (chains, m, n)."""
+        return (frames.left * self.kernels.singular_value(frames.y)[:, None, :]) @ transposed(frames.right)
 
     def slope_and_relaxation(self, frames: Frames) -> tuple[Array, Relaxation]:
         """grad E in an orthonormal frame of the metric along the singular vectors, (chains, q), and J there."""
-        X = self.matrices(frames)
-        lengths = np.sqrt(self.multipliers.multiplier_matrix(self.singular_values(frames)))
-        slope = self.basis.coordinates(lengths * (transposed(frames.U) @ self.energy.gradients(X) @ frames.V))
+        X, sigma = self.matrices(frames), self.singular_values(frames)
+        lengths = np.sqrt(self.multipliers.multiplier_matrix(sigma))
+        null_lengths = np.sqrt(self.multipliers.null(sigma)) if self.basis.has_null_directions else sigma
+        weights = self.basis.entries(lengths, null_lengths)
+        slope = weights * self.basis.coordinates(transposed(frames.U) @ self.energy.gradients(X) @ frames.V)
         if self.energy.hessians is None:
             return slope, Relaxation.of(None)
-        weights = self.basis.entries(lengths)
         hessian = self.basis.form(self.energy.hessians(X), frames.U, frames.V)
         return slope, Relaxation.of(weights[:, :, None] * hessian * weights[:, None, :])
 
     def distribution(self, frames: Frames, h: float) -> NormalStep:
         """The distribution of a step of length h, in the chart."""
-        pairs = self.kernels.pair_coefficients(frames.y)
-        stretch = np.concatenate([np.ones_like(frames.y), pairs.symmetric(), self._skew(pairs)], axis=-1)
+        pairs = self.kernels.pair_coefficients(frames.y, np.sqrt(2 * self.temperature * h))
+        null = np.ones((len(frames.y), len(self.basis.null_places)))
+        stretch = np.concatenate([np.ones_like(frames.y), pairs.symmetric(), self._skew(pairs), null], axis=-1)
         slope, relaxation = self.slope_and_relaxation(frames)
         mean = -h * relaxation.drift(h, slope)
         missing = self.temperature * h * (1 - relaxation.variances(h)) - mean**2 / 2
         mean *= stretch
         mean[:, : self.rank] += h * self.drift(frames, pairs) + self.shift(pairs, missing)
+        mean[:, : self.rank] += self.null_shift(frames, missing)
         return NormalStep(mean, stretch, relaxation, h, self.temperature)
 
     def drift(self, frames: Frames, pairs: PairCoefficients) -> Array:
         """T d, and T grad S with entropy, along y: (chains, r)."""
         total = pairs.drift(self.rank)
         if self.entropy:
-            total += self.entropic(frames, pairs)
+            total += pairs.gathered(*pairs.pair_entropy_slopes(), self.rank)
         return self.temperature * total
-
-    def entropic(self, frames: Frames, pairs: PairCoefficients) -> Array:
-        """The components of grad S along y, (chains, r)."""
-        return np.asarray(self.kernels.speed(self.singular_values(frames))) * pairs.entropy_slope(self.rank)
 
     def shift(self, pairs: PairCoefficients, missing: Array) -> Array:
         """What the missing variances (chains, q) move y by, (chains, r)."""
@@ -235,6 +149,12 @@ class FlatStep:
             total += pairs.gathered(part * larger, part * smaller, self.rank)
         return total
 
+    def null_shift(self, frames: Frames, missing: Array) -> Array:
+        """What those against null directions move y by, (chains, r)."""
+        if not self.basis.has_null_directions:
+            return np.zeros(1)
+        return self.kernels.null_shift(frames.y) * self.basis.null_sums(missing)
+
     def _skew(self, pairs: PairCoefficients) -> Array:
         return pairs.skew()
 
@@ -243,9 +163,21 @@ class FlatStep:
         return self.moved(frames, self.distribution(frames, h).of(noise))[0]
 
     def moved(self, frames: Frames, step: Array) -> tuple[Frames, Array, Array]:
-        """The new frames, and P and Q, by which they are turned against the old ones."""
-        P, y, Q = svd(diagonal(frames.y) + self.basis.matrices(step))
-        return Frames(frames.U @ P, y, frames.V @ Q), P, Q
+        """The new frames, and P and Q, by which the singular vectors are combined anew."""
+        core, rows, columns = self.basis.blocks(step)
+        turn, (P, y, Q) = self.moved_core(frames.y, core)
+        if self.basis.has_null_directions:
+            stack = np.concatenate([diagonal(y), rows @ Q, transposed(columns) @ P], axis=-2)
+            y, R = right_decomposition(stack)
+            P, Q = P @ R, Q @ R
+        angles = self.kernels.null_turn(frames.y)[:, None, :]
+        left = turned(frames.U, turn, rows * angles, P)
+        right = turned(frames.V, None if turn is None else -turn, transposed(columns) * angles, Q)
+        return Frames(left, y, right), P, Q
+
+    def moved_core(self, y: Array, core: Array) -> tuple[Array | None, tuple[Array, Array, Array]]:
+        """By which angles the core turns U against V, or None, and P, y', Q, with y' ≥ 0 at finite depth."""
+        return None, svd(diagonal(y) + core)
 
 
 class TurningStep(FlatStep):
@@ -256,14 +188,24 @@ class TurningStep(FlatStep):
     def _skew(self, pairs: PairCoefficients) -> Array:
         return pairs.turn()
 
-    def moved(self, frames: Frames, step: Array) -> tuple[Frames, Array, Array]:
-        """The new frames; both are turned by P, and a column of V with a singular value that went through zero."""
-        matrix = self.basis.matrices(step)
-        P, y = spectral_decomposition(diagonal(frames.y) + symmetric_part(matrix))
-        left, right = rotated(frames.U, skew_part(matrix)), rotated(frames.V, -skew_part(matrix))
+    def moved_core(self, y: Array, core: Array) -> tuple[Array | None, tuple[Array, Array, Array]]:
+        """P turns both; a column of Q with a singular value that went through zero is turned round."""
+        P, values = spectral_decomposition(diagonal(y) + symmetric_part(core))
         if not self.kernels.scales:
-            return Frames(left @ P, y, right @ P), P, P
-        order = np.argsort(-np.abs(y), axis=-1)
-        P, y = np.take_along_axis(P, order[:, None, :], axis=-1), np.take_along_axis(y, order, axis=-1)
-        Q = P * np.where(y < 0, -1.0, 1.0)[:, None, :]
-        return Frames(left @ P, np.abs(y), right @ Q), P, Q
+            return skew_part(core), (P, values, P)
+        order = np.argsort(-np.abs(values), axis=-1)
+        P, values = np.take_along_axis(P, order[:, None, :], axis=-1), np.take_along_axis(values, order, axis=-1)
+        return skew_part(core), (P, np.abs(values), P * np.where(values < 0, -1.0, 1.0)[:, None, :])
+
+
+def moving_basis(network: DeepLinearNetwork) -> SingularBasis:
+    """Coordinates of the tangent vectors that the metric's noise has: none against spaces that are frozen."""
+    coframe = network.coframe
+    rows, columns = (
+        int(nullity) if moves else 0
+        for nullity, moves in (
+            (coframe.left_nullity, network.moves_left_space),
+            (coframe.right_nullity, network.moves_right_space),
+        )
+    )
+    return SingularBasis(coframe.rank, rows, columns)

@@ -8,7 +8,7 @@ import pytest
 from sympy import Abs, Matrix, log, oo, symbols
 
 from geometry import DeepLinearNetwork
-from numerics import FactoredMatrix, MatrixCompletion, SymbolicEnergy, balanced_start
+from numerics import FactoredMatrix, MatrixCompletion, SymbolicEnergy, balanced_start, gradient_flow
 from numerics.energies import Ridge, as_dense, from_functions
 from numerics.langevin_energies import batched_energy
 from numerics.langevin_equation import LangevinError, default_step, langevin
@@ -43,6 +43,10 @@ class Flat(Own):
 
 def network(depth: object = 3, side: int = 2) -> DeepLinearNetwork:
     return DeepLinearNetwork(depth, (side, side))  # type: ignore[arg-type]
+
+
+LOWER = DeepLinearNetwork(3, (4, 3), 2)
+"""Null directions on both sides."""
 
 
 # ------------------------------------------------------------------------------------ random numbers
@@ -115,6 +119,43 @@ def test_radial_brownian_motion_is_that_of_a_square_matrix(depth: int, side: int
     assert abs(growth.mean() - 2 * T * side**2 * t) < 4 * growth.std() / np.sqrt(count)
 
 
+@pytest.mark.parametrize("space", ["downstairs", "upstairs"])
+@pytest.mark.parametrize(("shape", "rank"), [((3, 1), 1), ((2, 3), 2), ((3, 3), 1), ((4, 3), 2)])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_radial_brownian_motion_on_lower_ranks(depth: int, shape: tuple[int, int], rank: int, space: str) -> None:
+    """y does what the singular values of a Brownian r x (m+n-r) matrix do: E |y|² grows by 2T r (m+n-r) t."""
+    T, t, count = 0.5, 0.1, 600
+    lower = DeepLinearNetwork(depth, shape, rank)
+    start = balanced_start(lower, 1.0)
+    samples = langevin(
+        Ridge(shape, 1e-12), lower, start, [0.0, t], T, chains=count, step=t / 20, space=space, entropy=False
+    )
+    square = np.sum(samples.flat_coordinates**2, axis=-1)
+    growth = square[:, -1] - square[:, 0]
+    assert abs(growth.mean() - 2 * T * rank * (sum(shape) - rank) * t) < 4 * growth.std() / np.sqrt(count)
+    assert np.linalg.matrix_rank(samples.matrices[:, -1]).tolist() == [rank] * count
+
+
+@pytest.mark.filterwarnings("ignore::numerics.langevin_equilibria.NoEquilibriumWarning")
+@pytest.mark.parametrize("space", ["downstairs", "upstairs"])
+@pytest.mark.parametrize(("shape", "rank"), [((2, 2), 2), ((3, 3), 1), ((4, 3), 2)])
+@pytest.mark.parametrize(("depth", "scale"), [(1, 1e-100), (2, 1e-12), (3, 1e-30)])
+def test_small_starts_are_left_like_brownian_motion(
+    depth: int, scale: float, shape: tuple[int, int], rank: int, space: str
+) -> None:
+    """E |y|² = 2T r (m+n-r) t from y = 0, where singular values coalesce at 0 too: no step is thrown out by a pole."""
+    T, t, count = 0.5, 0.1, 300
+    small = DeepLinearNetwork(depth, shape, rank)
+    start = balanced_start(small, scale)
+    samples = langevin(
+        Ridge(shape, 1e-12), small, start, [0.0, t], T, chains=count, step=t / 40, space=space, entropy=False
+    )
+    square = np.sum(samples.flat_coordinates[:, -1] ** 2, axis=-1)
+    expected = 2 * T * rank * (sum(shape) - rank) * t
+    # Four standard errors, and what the first of 40 steps may be wrong by.
+    assert abs(square.mean() - expected) < 4 * square.std() / np.sqrt(count) + expected / 40
+
+
 @pytest.mark.filterwarnings("ignore::numerics.langevin_equilibria.NoEquilibriumWarning")
 def test_radial_brownian_motion_at_infinite_depth_is_dysons() -> None:
     """Σ y_k is 2-dimensional noise, and (y_1 - y_2)² grows by 8 T t."""
@@ -126,12 +167,17 @@ def test_radial_brownian_motion_at_infinite_depth_is_dysons() -> None:
     assert abs(y.sum(axis=1).var() / (4 * T * t) - 1) < 4 * np.sqrt(2 / count)
 
 
-def test_an_energy_of_ones_own_runs_like_that_of_the_package() -> None:
+@pytest.mark.parametrize(("shape", "rank"), [((2, 2), 2), ((3, 2), 2), ((3, 3), 1)])
+def test_an_energy_of_ones_own_runs_like_that_of_the_package(shape: tuple[int, int], rank: int) -> None:
     """Only the exponential weights differ, of order h."""
+    lower, target = DeepLinearNetwork(3, shape, rank), np.eye(*shape)
+    of_package = MatrixCompletion.from_array(target)
+    ones_own = from_functions(lambda X: float(np.sum((X - target) ** 2) / 2), lambda X: X - target, shape=shape)
     own, known = (
-        langevin(energy, network(), START, [0.0, 0.03], chains=3, step=1e-4).matrices for energy in (Own(), FULL)
+        langevin(energy, lower, balanced_start(lower, 1.0), [0.0, 0.03], chains=3, step=1e-4).matrices
+        for energy in (ones_own, of_package)
     )
-    assert np.abs(own - known).max() < 2e-3
+    assert 0 < np.abs(own - known).max() < 2e-3
 
 
 @pytest.mark.filterwarnings("ignore::numerics.langevin_equilibria.NoEquilibriumWarning")
@@ -144,6 +190,68 @@ def test_large_depths_approach_infinite_depth_path_by_path() -> None:
     gaps = [np.abs(end - ends[-1]).mean() for end in ends[:2]]
     assert gaps[1] < 3e-3
     assert 7 < gaps[0] / gaps[1] < 14
+
+
+@pytest.mark.filterwarnings("ignore::numerics.langevin_equilibria.NoEquilibriumWarning")
+@pytest.mark.parametrize("entropy", [False, True])
+def test_at_infinite_depth_the_core_moves_and_the_spaces_rest(entropy: bool) -> None:
+    """Path by path as the square matrices S do under E(U S Vᵀ), with the same numbers."""
+    lower = DeepLinearNetwork(oo, (4, 3), 2)
+    start = balanced_start(lower, 1.0, 4)
+    (U, _, V), target = start.decomposition, np.random.default_rng(2).standard_normal((4, 3))
+    energy = MatrixCompletion.from_array(target)
+    core_energy = from_functions(
+        lambda S: float(np.sum((U @ S @ V.T - target) ** 2) / 2),
+        lambda S: U.T @ (U @ S @ V.T - target) @ V,
+        shape=(2, 2),
+        hessian=lambda S, Z: Z,
+    )
+    core_start = FactoredMatrix.from_matrix(np.diag(start.singular_values))
+    options = {"times": [0.0, 0.5, 1.0], "chains": 5, "step": 0.01, "entropy": entropy}
+    whole = langevin(energy, lower, start, **options)  # type: ignore[arg-type]
+    core = langevin(core_energy, network(oo), core_start, **options)  # type: ignore[arg-type]
+    np.testing.assert_allclose(whole.matrices, U @ core.matrices @ V.T, atol=1e-9)
+    assert np.abs(whole.matrices[:, 1] - whole.matrices[:, 0]).max() > 0.1
+    outside = np.eye(4) - U @ U.T
+    assert np.abs(outside @ whole.matrices).max() < 1e-12
+
+
+@pytest.mark.parametrize("space", ["downstairs", "upstairs"])
+def test_transposition_and_rotations_change_nothing_in_law(space: str) -> None:
+    """Means over chains of X are those of the transposed network, and those from a rotated start and target rotated."""
+    generator = np.random.default_rng(3)
+    X, target = generator.standard_normal((4, 2)) @ generator.standard_normal((2, 3)), generator.standard_normal((4, 3))
+    left, right = (np.linalg.qr(generator.standard_normal((side, side)))[0] for side in (4, 3))
+    means, errors = [], []
+    for P, Q, transposed in ((np.eye(4), np.eye(3), False), (np.eye(4), np.eye(3), True), (left, right, False)):
+        moved = [P @ matrix @ Q.T for matrix in (X, target)]
+        moved = [matrix.T for matrix in moved] if transposed else moved
+        shape = moved[0].shape
+        start = FactoredMatrix.from_matrix(moved[0], rank=2)
+        energy = MatrixCompletion.from_array(moved[1])
+        lower = DeepLinearNetwork(3, shape, 2)  # type: ignore[arg-type]
+        samples = langevin(energy, lower, start, [0.0, 0.2], 0.3, chains=500, step=0.01, space=space)
+        ends = samples.matrices[:, -1]
+        ends = np.swapaxes(ends, 1, 2) if transposed else ends
+        ends = P.T @ ends @ Q
+        means.append(ends.mean(axis=0))
+        errors.append(ends.std(axis=0) / np.sqrt(500))
+    for mean, error in zip(means[1:], errors[1:], strict=True):
+        assert np.abs((mean - means[0]) / np.hypot(error, errors[0])).max() < 4
+
+
+@pytest.mark.parametrize("space", ["downstairs", "upstairs"])
+def test_chains_without_noise_follow_the_gradient_flow(space: str) -> None:
+    """At a temperature of 1e-12, on lower ranks too; Euler's steps are wrong by O(h)."""
+    energy = MatrixCompletion.from_array(np.arange(12.0).reshape(4, 3) / 6 - 1)
+    start = balanced_start(LOWER, 0.7, 1)
+    flow = gradient_flow(energy, LOWER, start, [0.0, 1.0], rtol=1e-10, atol=1e-14).matrix(-1)
+    gaps = [
+        np.abs(langevin(energy, LOWER, start, [0.0, 1.0], 1e-12, step=h, space=space).matrices[0, -1] - flow).max()
+        for h in (0.004, 0.002)
+    ]
+    assert gaps[1] < 0.01
+    assert 1.6 < gaps[0] / gaps[1] < 2.4
 
 
 def test_energies_of_a_batch_are_those_of_each_matrix() -> None:
@@ -217,12 +325,30 @@ def test_texts_and_arrays_are_refused() -> None:
         langevin(FULL, network(), np.eye(2), [0.0, 0.1])  # type: ignore[arg-type]
 
 
-def test_lower_rank_and_rectangular_matrices_are_refused() -> None:
+def test_adjusted_steps_are_refused_on_lower_ranks() -> None:
     for shape, rank in (((2, 3), 2), ((2, 2), 1)):
         lower = DeepLinearNetwork(3, shape, rank)
         energy = MatrixCompletion.from_array(np.ones(shape))
-        with pytest.raises(ValueError, match="full rank m = n = r"):
-            langevin(energy, lower, balanced_start(lower), [0.0, 0.1])
+        with pytest.raises(ValueError, match=f"not {shape[0]} x {shape[1]} ones of rank {rank}"):
+            langevin(energy, lower, balanced_start(lower), [0.0, 0.1], adjusted=True)
+
+
+@pytest.mark.filterwarnings("ignore::numerics.langevin_equilibria.NoEquilibriumWarning")
+@pytest.mark.parametrize("options", [{}, {"space": "upstairs"}, {"network": DeepLinearNetwork(oo, (4, 3), 2)}])
+def test_samples_on_lower_ranks(options: dict[str, object]) -> None:
+    """Their shapes, orthonormal singular vectors after many steps, and numbers that depend on the chain only."""
+    lower, start = options.pop("network", LOWER), balanced_start(LOWER, 1.0)
+    energy = Ridge((4, 3), 1.0)
+    arguments = {"energy": energy, "network": lower, "start": start, "times": [0.0, 1.0, 2.0], "step": 0.01, **options}
+    whole, part = (langevin(**arguments, seed=5, chains=chains) for chains in (4, range(1, 3)))  # type: ignore[arg-type]
+    assert (whole.left.shape, whole.right.shape) == ((4, 3, 4, 2), (4, 3, 3, 2))
+    assert whole.singular_values.shape == (4, 3, 2)
+    for vectors in (whole.left, whole.right):
+        gram = np.swapaxes(vectors, -1, -2) @ vectors
+        np.testing.assert_allclose(gram, np.broadcast_to(np.eye(2), gram.shape), atol=1e-12)
+    np.testing.assert_allclose(whole.matrices[:, 0], [start.to_array()] * 4, atol=1e-13)
+    np.testing.assert_array_equal(whole.matrices[1:3], part.matrices)
+    np.testing.assert_allclose(whole.factored(1, 2).to_array(), whole.matrices[1, 2], atol=1e-13)
 
 
 def test_long_products_are_refused_upstairs() -> None:
@@ -241,12 +367,26 @@ def test_a_warning_where_there_is_no_equilibrium(depth: object, entropy: bool, w
     assert [item.category for item in caught] == [NoEquilibriumWarning] * warned
 
 
-def test_a_barrier_silences_the_warning_at_infinite_depth() -> None:
-    X = Matrix(2, 2, symbols("a b c d", real=True))
-    energy = SymbolicEnergy(sum(entry**2 for entry in X) + log(X.det() ** 2) ** 2, X)
+@pytest.mark.parametrize("shape", [(2, 2), (3, 2)])
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_barrier_silences_the_warning_at_infinite_depth(shape: tuple[int, int], power: int) -> None:
+    X = Matrix(*shape, symbols(f"x_:{shape[0] * shape[1]}", real=True))
+    energy = SymbolicEnergy(sum(entry**2 for entry in X) + (-1) ** power * log((X.T * X).det()) ** power, X)
+    deep = DeepLinearNetwork(oo, shape)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        langevin(energy, network(oo), START, [0.0, 0.01])
+        langevin(energy, deep, balanced_start(deep, 1.0), [0.0, 0.01])
+    with pytest.warns(NoEquilibriumWarning, match="lower rank"):
+        langevin(Ridge(shape, 1.0), deep, balanced_start(deep, 1.0), [0.0, 0.01])
+
+
+@pytest.mark.parametrize(("shape", "rank"), [((3, 2), 2), ((2, 2), 1), ((4, 3), 2)])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_null_directions_keep_the_mass_near_lower_rank_finite(depth: int, shape: tuple[int, int], rank: int) -> None:
+    lower = DeepLinearNetwork(depth, shape, rank)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        langevin(Ridge(shape, 1.0), lower, balanced_start(lower, 1.0), [0.0, 0.01])
 
 
 def test_a_chain_that_diverges_is_named() -> None:
