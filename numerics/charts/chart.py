@@ -18,6 +18,7 @@ from ..energies import Energy
 from ..energy_products import typical_curvature
 from ..factored import FactoredMatrix
 from ..network_kernels import network_kernels
+from .traceable_velocity import TraceableField
 
 __all__ = ["Chart", "CompiledField", "LinearMap", "Preconditioner", "SpectralCrossingError"]
 
@@ -157,7 +158,7 @@ class Chart(ABC):
         """Whether a velocity costs less than an exact derivative of it."""
         return self.field is not None
 
-    def traceable_velocity(self) -> Callable[[Any], Any]:
+    def traceable_velocity(self) -> TraceableField:
         """The velocity as a function of JAX arrays, for engine "diffrax".
 
         Raises

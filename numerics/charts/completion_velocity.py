@@ -85,7 +85,9 @@ def thin_layers_velocity(
     below[0] = np.eye(width)
     flow = LayersFlow(speed, below, np.array(layers.defects()), curvature)
     data = flow, _entries(energy), rows_for(np.zeros((m, width)), np.zeros((n, width)))
-    return CompiledField(layers_velocity(width, energy.weights is not None), data, layers_watch(width) if watched else None)
+    return CompiledField(
+        layers_velocity(width, energy.weights is not None), data, layers_watch(width) if watched else None
+    )
 
 
 def layers_are_cheaper(energy: Energy, network: DeepLinearNetwork, start: FactoredMatrix) -> bool:

@@ -18,9 +18,6 @@ Matrix Anal. Appl. 29 (2007), applied to the flow of arXiv 2210.12497.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +35,7 @@ from .factored_jacobian import FrozenCore, velocity_derivatives
 from .factored_linearization import FactoredLinearization
 from .factored_preconditioner import preconditioner_function
 from .factored_velocity import velocity_function
-from .traceable_velocity import traceable_velocity
+from .traceable_velocity import TraceableField, traceable_velocity
 
 __all__ = ["FactoredChart"]
 
@@ -61,8 +58,11 @@ class FactoredChart(Chart):
         self._inspected: tuple[Array, tuple[float, ...]] | None = None
         self._velocity_of_products = velocity_function(network, compiled=False)
         # Where the spaces are frozen a quadratic energy is one of S alone, seen from the frame of the start.
+        self._seen: Energy
         self._restricted = None if self.moves_left or self.moves_right else _restricted(energy, start)
-        self._seen = energy if self._restricted is None else self._restricted
+        self._seen, self._frame = energy, (start.U, start.V)
+        if self._restricted is not None:
+            self._seen, self._frame = self._restricted, (np.eye(start.rank), np.eye(start.rank))
 
     def compile(self) -> None:
         """Compile the velocity, which takes seconds and saves a good part of each evaluation of small problems."""
@@ -77,7 +77,7 @@ class FactoredChart(Chart):
     def _split(self, coordinates: Array) -> tuple[Array, Array, Array]:
         (m, n), r = self.start.shape, self.start.rank
         S, position = coordinates[: r * r].reshape(r, r), r * r
-        U, V = (self.start.U, self.start.V) if self._restricted is None else (np.eye(r), np.eye(r))
+        U, V = self._frame
         if self.moves_left:
             U = coordinates[position : position + m * r].reshape(m, r)
             position += m * r
@@ -107,9 +107,9 @@ class FactoredChart(Chart):
         slope_right, slope_left, _ = gradient_products(self._seen, U @ S, V, U, V)
         return self._join(*self._velocity_of_products(S, U, V, slope_right, slope_left))
 
-    def traceable_velocity(self) -> Callable[[Any], Any]:
+    def traceable_velocity(self) -> TraceableField:
         """The velocity as a function of JAX arrays."""
-        return traceable_velocity(self.energy, self.network, self.start)
+        return traceable_velocity(self._seen, self.network, *self._frame)
 
     def linearization(self, coordinates: Array) -> LinearMap:
         """The derivative of the velocity, exact where the energy has a Hessian."""

@@ -1,8 +1,9 @@
-"""Diffrax's solvers on JAX, step by step, each step one compiled program."""
+"""Diffrax's solvers on JAX, step by step; a step is one program, compiled once for all problems of a kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ Array = NDArray[np.float64]
 DIFFRAX_METHODS = ("Dopri8", "Tsit5", "Dopri5", "Kvaerno5")
 """Names of solvers in Diffrax; the last one is implicit."""
 
+SAFE_TIME = 1e300
 MOST_REJECTIONS = 1000
 """In one step, before it is given up."""
 
@@ -38,11 +40,14 @@ class DiffraxSolver:
             raise ImportError("engine 'diffrax' needs the extra 'jax': pip install 'dln-geometry[jax]'") from error
         self.method = method
         self._jax, self._end = jax, end
-        velocity = chart.traceable_velocity()
+        field = chart.traceable_velocity()
         with jax.enable_x64(True):
-            self._advance, self._interpolate, self._state = _stepping(
-                diffrax, jax, velocity, method, time, coordinates, end, tolerances
+            begin, self._advance, self._interpolate = _program(field.velocity, method)
+            # The controller needs a finite end; no step is ever this long.
+            self._data = jax.tree.map(
+                jax.numpy.asarray, (field.data, tolerances.rtol, tolerances.atol, float(min(end, SAFE_TIME)))
             )
+            self._state = begin(float(time), jax.numpy.asarray(coordinates), tolerances.first_step, self._data)
         self._stages = getattr(diffrax, method)().tableau
         self.evaluations = 0
         self.time, self.coordinates = time, np.array(coordinates)
@@ -52,7 +57,7 @@ class DiffraxSolver:
     def step(self) -> None:
         """One accepted step."""
         with self._jax.enable_x64(True):
-            self._state, self._dense, tries = self._advance(self._state)
+            self._state, self._dense, tries = self._advance(self._state, self._data)
             reached, state = float(self._state[0]), np.asarray(self._state[2])
         self.evaluations += int(tries) * len(self._stages.c) + 1
         if not np.isfinite(state).all() or not reached > self.time:
@@ -66,53 +71,46 @@ class DiffraxSolver:
             return np.asarray(self._interpolate(self._dense, time))
 
 
-def _stepping(
-    diffrax: Any,
-    jax: Any,
-    velocity: Callable[[Any], Any],
-    method: str,
-    time: float,
-    coordinates: Array,
-    end: float,
-    tolerances: Tolerances,
-) -> tuple[Callable[[Any], Any], Callable[[Any, float], Any], Any]:
-    """The compiled step, the interpolation within it, and the state to begin with.
+@lru_cache(maxsize=64)
+def _program(velocity: Callable[[Any, Any], Any], method: str) -> tuple[Callable[..., Any], ...]:
+    """The start, a step, and the interpolation within it, compiled at their first call.
 
-    A state is (t, the next t, y, the solver's state, the controller's state, whether a jump was made).
+    A state is (t, the next t, y, the solver's state, the controller's state, whether a jump was made); the data are
+    those of the velocity, rtol, atol and the end.
     """
-    jnp = jax.numpy
-    terms = diffrax.ODETerm(lambda t, y, args: velocity(y))
-    solver = getattr(diffrax, method)()
-    atol = jnp.asarray(tolerances.atol)
-    controller = diffrax.PIDController(rtol=tolerances.rtol, atol=atol)
-    y = jnp.asarray(coordinates)
-    # The controller needs a finite end; no step is ever this long.
-    last = float(min(end, 1e300))
+    import diffrax
+    import jax
 
-    @jax.jit
-    def begin(y: Any) -> Any:
-        following, state = controller.init(
-            terms, time, last, y, tolerances.first_step, None, solver.func, solver.error_order(terms)
+    jnp = jax.numpy
+    terms: Any = diffrax.ODETerm(lambda t, y, args: velocity(y, args))
+    solver: Any = getattr(diffrax, method)()
+
+    def begin(time: Any, y: Any, first_step: Any, data: Any) -> Any:
+        args, rtol, atol, last = data
+        following, state = diffrax.PIDController(rtol=rtol, atol=atol).init(
+            terms, time, last, y, first_step, args, solver.func, solver.error_order(terms)
         )
         following = jnp.minimum(following, last)
         return (
             jnp.asarray(time, float),
             jnp.asarray(following, float),
             y,
-            solver.init(terms, time, following, y, None),
+            solver.init(terms, time, following, y, args),
             state,
             jnp.asarray(False),
         )
 
-    @jax.jit
-    def advance(state: Any) -> Any:
+    def advance(state: Any, data: Any) -> Any:
+        args, rtol, atol, last = data
+        controller: Any = diffrax.PIDController(rtol=rtol, atol=atol)
+
         def attempt(carry: Any) -> Any:
             (t0, t1, y0, solver_state, controller_state, jump), _, _, tries, _ = carry
-            y1, error, dense, new_solver_state, result = solver.step(terms, t0, t1, y0, None, solver_state, jump)
+            y1, error, dense, new_solver_state, result = solver.step(terms, t0, t1, y0, args, solver_state, jump)
             failed = result != diffrax.RESULTS.successful
             error = jnp.where(failed | ~jnp.isfinite(error), jnp.inf, error)
             keep, following, after, new_jump, new_controller_state, _ = controller.adapt_step_size(
-                t0, t1, y0, y1, None, error, solver.error_order(terms), controller_state
+                t0, t1, y0, y1, args, error, solver.error_order(terms), controller_state
             )
             following = jnp.minimum(following, t0 * ~keep + t1 * keep)
 
@@ -134,9 +132,8 @@ def _stepping(
         state, dense, _, tries, (t0, t1) = done
         return state, (t0, t1, dense), tries
 
-    @jax.jit
-    def interpolate(dense: Any, moment: float) -> Any:
+    def interpolate(dense: Any, moment: Any) -> Any:
         t0, t1, info = dense
         return solver.interpolation_cls(t0=t0, t1=t1, **info).evaluate(moment)
 
-    return advance, interpolate, begin(y)
+    return jax.jit(begin), jax.jit(advance), jax.jit(interpolate)
