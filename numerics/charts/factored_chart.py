@@ -47,6 +47,10 @@ RESOLUTION = 0.1
 
 PASSES = 3
 """A gradient takes so many multiplications for each observed entry and column: one for X, two for the products."""
+MOST_GRADIENTS = 100
+"""What an energy in frozen spaces may cost to prepare, in gradients: far fewer than a flow takes."""
+SMALL = 2**20
+"""So many numbers it may need meanwhile, or twice as many as were observed."""
 
 
 class FactoredChart(Chart):
@@ -216,7 +220,10 @@ class FactoredChart(Chart):
 
 
 def _restricted(energy: Energy, start: FactoredMatrix) -> QuadraticEnergy | None:
-    """The energy as one of S in the spaces of the start, where that makes a gradient cheaper."""
-    if not isinstance(energy, MatrixCompletion) or start.rank**3 > PASSES * energy.observations:
+    """The energy as one of S in the spaces of the start, where that pays."""
+    if not isinstance(energy, MatrixCompletion):
         return None
-    return energy.restricted(start.U, start.V)
+    (m, n), r, seen = start.shape, start.rank, energy.observations
+    gradient, preparation = PASSES * seen * r, seen * r**2 + m * r**4
+    pays = r**4 <= gradient and preparation <= MOST_GRADIENTS * gradient
+    return energy.restricted(start.U, start.V) if pays and (m + n) * r**2 <= 2 * seen + SMALL else None
