@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from itertools import combinations
+from itertools import accumulate, combinations
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
@@ -24,7 +24,7 @@ from sympy import Expr, Matrix, lambdify, oo
 
 from geometry import DeepLinearNetwork, compile_kernel, explicit
 
-RANK, SPECTRA, BLOCK = 8, 100_000, 8192
+RANK, SPECTRA, BLOCK = 8, 100_000, 16384
 DEPTHS = (2, 3, 10, oo)
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Function = Callable[..., Any]
@@ -103,7 +103,10 @@ def multiplier_by_hand(depth: Any) -> Function:
 
 
 def density_by_hand(depth: Any) -> Function:
-    """log √det g from the product of the differences, its exponent apart."""
+    """log √det g from the product of the differences, its exponent apart; the singular values are decreasing.
+
+    A difference of two of them is the sum of the differences of neighbours between them.
+    """
 
     def difference(sigma: Array, powers: tuple[Array, ...], k: int, l: int) -> Array:
         a, b = sigma[k], sigma[l]
@@ -150,7 +153,8 @@ def density_by_hand(depth: Any) -> Function:
                 block = slice(start, start + BLOCK)
                 sigma = np.stack([column[block] for column in columns])
                 powers = roots(sigma, depth)
-                total = logarithm([difference(sigma, powers, k, l) for k, l in combinations(range(RANK), 2)])
+                steps = [difference(sigma, powers, k, k + 1) for k in range(RANK - 1)]
+                total = logarithm([length for k in range(RANK - 1) for length in accumulate(steps[k:])])
                 total += power * logarithm(list(sigma))
                 out[block] = total + constant
         return out

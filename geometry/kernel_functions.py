@@ -54,6 +54,10 @@ class cube_root(_Positive):
     """x^(1/3) for x >= 0."""
 
 
+class fifth_root(_Positive):
+    """x^(1/5) for x >= 0."""
+
+
 class log_gap(_Positive):
     """|log a - log b|."""
 
@@ -96,6 +100,18 @@ class power_divided_difference(Function):
 # ----------------------------------------------------------------------------------- sums of logarithms
 
 
+class descending(Function):
+    """The numbers from the largest to the smallest."""
+
+
+class ranked(_Positive):
+    """One of several positive numbers in descending order: (its place from 0, the numbers)."""
+
+
+class interval_product(Function):
+    """Π (d_k + … + d_l) over all k <= l, of steps d >= 0 between points in order; a scaled product."""
+
+
 class scaled_product(Function):
     """A product with its exponent apart, which neither overflows nor underflows."""
 
@@ -124,6 +140,10 @@ class weighted_excess(Function):
     """c log of the logarithmic over the geometric mean of a^p and b^p, twice as precise: (c, a, b, p); 0 at zero."""
 
 
+class sum_of_logs(Function):
+    """The sum of weighted logarithms of scaled products."""
+
+
 class extended(Function):
     """A number, to twice the working precision."""
 
@@ -139,6 +159,7 @@ class rounded(Function):
 KERNEL_FUNCTIONS: dict[type[Function], str] = {
     power: "power",
     cube_root: "cube_root",
+    fifth_root: "fifth_root",
     log_gap: "log_gap",
     log_ratio: "log_ratio",
     homogeneous_sum: "homogeneous_sum",
@@ -148,6 +169,9 @@ KERNEL_FUNCTIONS: dict[type[Function], str] = {
     logarithmic_mean: "logarithmic_mean",
     power_difference_mean: "power_difference_mean",
     power_divided_difference: "power_divided_difference",
+    descending: "descending",
+    ranked: "ranked",
+    interval_product: "interval_product",
     scaled_product: "scaled_product",
     weighted_log: "weighted_log",
     exact_product: "exact_product",
@@ -155,6 +179,7 @@ KERNEL_FUNCTIONS: dict[type[Function], str] = {
     mean_scale: "mean_scale",
     mean_shape: "mean_shape",
     weighted_excess: "weighted_excess",
+    sum_of_logs: "sum_of_logs",
     extended: "extended",
     extended_sum: "extended_sum",
     rounded: "rounded",
@@ -165,7 +190,7 @@ KERNEL_FUNCTIONS: dict[type[Function], str] = {
 }
 """SymPy class -> the name of its implementation in the backends' namespaces."""
 
-FUNCTION_MODULES = ("{}_backend", "divided_differences_{}")
+FUNCTION_MODULES = ("{}_backend", "interval_products_{}", "divided_differences_{}")
 """Where a backend's implementations are, in `backends`; one that does not exist brings none."""
 
 ELEMENTARY = (Abs, Max, Min, Piecewise, acosh, asinh, atan, cos, cosh, exp, log, sign, sin, sinh, tan, tanh)

@@ -76,7 +76,7 @@ class NumbaKernelPrinter(_KernelFunctions, PythonCodePrinter):
         factors = ", ".join(f"float({self._print(argument)})" for argument in node.args)
         return f"{type(node).__name__}({factors})"
 
-    _print_exact_product = _print_scaled_product
+    _print_exact_product = _print_descending = _print_interval_product = _print_scaled_product
 
 
 BACKENDS: dict[str, type] = {

@@ -8,25 +8,31 @@ h_n = x^(n-1) + x^(n-2) y + … + y^(n-1) has positive terms only and h_2n = (x^
   otherwise a quotient of (a - b) and a^q (1 - exp(-q log(a/b))), on which the backends take care;
 - differences a^q - b^q are (a - b) h_n/h_d at q = n/d, in powers of a^(1/d); otherwise as above;
 - log a - log b is the logarithm of a ratio;
-- sums of logarithms are logarithms of products, in twice the working precision;
+- sums of logarithms are logarithms of products, in twice the working precision; the differences of all pairs of
+  several numbers are sums of the steps from one to the next;
 - fractional powers keep their exponent as a quotient, whose rounding the backend compensates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from sympy import Abs, Add, Expr, Integer, Mul, Pow, Rational, S, expand_log, fraction, log, sqrt, sympify, together
+from sympy import Abs, Add, Expr, Integer, Mul, Pow, Rational, S, expand_log, fraction, log, sympify, together
 from sympy.core.basic import Basic
 
 from .divided_differences import PowerDividedDifference
+from .kernel_difference_products import DifferenceProduct, take_difference_products
 from .kernel_functions import (
     cube_root,
+    descending,
     difference_ratio,
     exact_product,
     extended,
     extended_sum,
+    fifth_root,
     homogeneous_sum,
+    interval_product,
     log_gap,
     log_ratio,
     logarithmic_mean,
@@ -37,9 +43,11 @@ from .kernel_functions import (
     power_difference,
     power_difference_mean,
     power_divided_difference,
+    ranked,
     rounded,
     scaled_difference,
     scaled_product,
+    sum_of_logs,
     weighted_excess,
     weighted_log,
 )
@@ -118,15 +126,14 @@ def _power(base: Expr, exponent: Expr) -> Expr:
 
 
 def _fifths(base: Expr, part: int) -> Expr:
-    """base^(part/5) from base^(1/5), by a division and a root, which are exact but for one rounding."""
+    """base^(part/5) from base^(1/5), with at most one operation after its square, so that few roundings are added."""
+    root = fifth_root(base)
     match part:
-        case 1:
-            return power(base, 1, 5)
-        case 2:
-            return sqrt(_fifths(base, 4))
+        case 1 | 2:
+            return root**part
         case 3:
-            return scaled_difference(base, 0, _fifths(base, 2))
-    return scaled_difference(base, 0, power(base, 1, 5))
+            return scaled_difference(base, 0, root**2)
+    return scaled_difference(base, 0, root)
 
 
 def _is_short(n: Expr) -> bool:
@@ -180,24 +187,34 @@ def _mean(a: Expr, b: Expr, p: Expr, q: Expr) -> Expr:
 def _stable_sum(node: Expr) -> Expr:
     """Logarithms that are added, as logarithms of products in twice the working precision."""
     others: list[Expr] = []
-    logarithms: dict[Expr, Expr] = {}  # factor: its coefficient
+    bases: dict[Expr, Expr] = {}  # what logarithms are taken of, and their coefficients
     for term in Add.make_args(node):
-        split = _coefficient_and_factors(term)
+        split = _coefficient_and_bases(term)
         if split is None:
             others.append(log(_stable(term.args[0])) if term.func is log else _stable(term))
             continue
-        coefficient, factors = split
-        for factor, exponent in factors:
+        coefficient, powers = split
+        for base, exponent in powers:
+            bases[base] = bases.get(base, S.Zero) + coefficient * exponent
+    products = take_difference_products(bases)
+    groups: dict[Expr, list[Expr]] = {}
+    for factor, coefficient in _collected(bases, others).items():
+        if coefficient != 0:
+            groups.setdefault(coefficient, []).append(factor)
+    return (not products and _short_sum(groups, others)) or _extended_total(groups, products, others)
+
+
+def _collected(bases: dict[Expr, Expr], others: list[Expr]) -> dict[Expr, Expr]:
+    """The factors of the bases, and the coefficients of their logarithms; logarithmic means go to the other terms."""
+    logarithms: dict[Expr, Expr] = {}
+    for base, coefficient in bases.items():
+        for factor, exponent in _positive_factors(base):
             if isinstance(factor, LogarithmicMean):
                 (x, p), (y, _) = (argument.as_base_exp() for argument in factor.args)
                 others.append(weighted_excess(*_quotient(coefficient * exponent), x, y, *_quotient(p)))
             else:
                 logarithms[factor] = logarithms.get(factor, S.Zero) + coefficient * exponent
-    groups: dict[Expr, list[Expr]] = {}
-    for factor, coefficient in logarithms.items():
-        if coefficient != 0:
-            groups.setdefault(coefficient, []).append(factor)
-    return _short_sum(groups, others) or _extended_total(groups, others)
+    return logarithms
 
 
 def _short_sum(groups: dict[Expr, list[Expr]], others: list[Expr]) -> Expr | None:
@@ -213,12 +230,23 @@ def _short_sum(groups: dict[Expr, list[Expr]], others: list[Expr]) -> Expr | Non
     return None
 
 
-def _extended_total(groups: dict[Expr, list[Expr]], others: list[Expr]) -> Expr:
+def _extended_total(groups: dict[Expr, list[Expr]], products: list[DifferenceProduct], others: list[Expr]) -> Expr:
     # The logarithm of a logarithmic mean may be small because the numbers are near 1: their product has to be exact.
-    product = exact_product if any(isinstance(term, weighted_excess) for term in others) else scaled_product
+    is_exact = any(isinstance(term, weighted_excess) for term in others)
+    product = exact_product if is_exact else scaled_product
     terms = [weighted_log(*_quotient(c), _magnitude(product, factors)) for c, factors in groups.items()]
+    terms += [weighted_log(*_quotient(p.coefficient), interval_product(*_steps(p))) for p in products]
+    if len(terms) > 1 and not is_exact:
+        terms = [sum_of_logs(*terms)]
     terms += [term if isinstance(term, weighted_excess) else extended(term) for term in others]
     return rounded(extended_sum(*terms) if len(terms) > 1 else terms[0])
+
+
+def _steps(product: DifferenceProduct) -> list[Expr]:
+    """The differences of neighbours in descending order."""
+    q, numbers = product.exponent, descending(*map(_stable, product.points))
+    neighbours = pairwise(ranked(place, numbers) for place in range(len(product.points)))
+    return [log_gap(a, b) if q == 0 else _difference(a, b, q) for a, b in neighbours]
 
 
 def _magnitude(product: type[Expr], factors: list[Expr]) -> Expr:
@@ -227,8 +255,8 @@ def _magnitude(product: type[Expr], factors: list[Expr]) -> Expr:
     return product(*factors) if bare == factors else magnitude(product(*bare))
 
 
-def _coefficient_and_factors(term: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]] | None:
-    """c log(Π f^e) as c and the pairs (f, e), for a product that is positive, or in Abs; None for other terms."""
+def _coefficient_and_bases(term: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]] | None:
+    """c log(Π b^e) as c and the pairs (b, e), for a product that is positive, or in Abs; None for other terms."""
     logarithms = [factor for factor in Mul.make_args(term) if factor.func is log]
     if len(logarithms) != 1:
         return None
@@ -238,12 +266,10 @@ def _coefficient_and_factors(term: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]
     bases = [factor.as_base_exp() for factor in Mul.make_args(logarithms[0].args[0])]
     if not all(isinstance(base, Abs) or base.is_positive for base, _ in bases):
         return None
-    return coefficient, [
-        (factor, inner * exponent) for base, exponent in bases for factor, inner in _positive_factors(base)
-    ]
+    return coefficient, bases
 
 
-_TWICE_PRECISE = (rounded, extended, weighted_log, weighted_excess)
+_TWICE_PRECISE = (rounded, extended, sum_of_logs, weighted_log, weighted_excess)
 
 
 def _positive_factors(base: Expr) -> Iterator[tuple[Expr, Expr]]:

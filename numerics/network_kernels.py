@@ -73,8 +73,13 @@ class NetworkKernels:
         return compile_kernel(list(rate_differences(self.network, A, B)), (A, B))
 
     def multiplier_matrix(self, singular_values: Array) -> Array:
-        """The matrix λ_kl, (…, r, r), for singular values (…, r)."""
-        return np.asarray(self.pair(singular_values[..., :, None], singular_values[..., None, :]))
+        """The matrix λ_kl, (…, r, r), for singular values (…, r); of a batch each value once for its two places."""
+        if singular_values.ndim == 1:
+            # A call costs more than the values, which on a grid share the powers of single singular values.
+            return np.asarray(self.pair(singular_values[:, None], singular_values))
+        (k, l), places = _symmetric_pairs(singular_values.shape[-1])
+        pairs = self.pair(singular_values.take(k, axis=-1), singular_values.take(l, axis=-1))
+        return np.asarray(pairs).take(places, axis=-1)
 
     def triple_array(self, singular_values: Array) -> Array:
         """The array T_ikj, (r, r, r), for singular values (r,); each value is evaluated once for its six places."""
@@ -84,6 +89,15 @@ class NetworkKernels:
     def log_volume_at(self, singular_values: Array) -> Array:
         """log √det g, (…), for singular values (…, r); -inf where two coalesce."""
         return np.asarray(self.log_volume(*np.moveaxis(np.asarray(singular_values), -1, 0)))
+
+
+@lru_cache(maxsize=64)
+def _symmetric_pairs(rank: int) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], NDArray[np.intp]]:
+    """Indices of the pairs k <= l, and for each place of an (r, r) matrix the number of its pair."""
+    k, l = np.triu_indices(rank)
+    places = np.empty((rank, rank), dtype=np.intp)
+    places[k, l] = places[l, k] = np.arange(len(k))
+    return (k, l), places
 
 
 @lru_cache(maxsize=64)

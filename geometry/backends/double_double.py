@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["LN2_HIGH", "LN2_LOW", "split_quotient", "two_product", "two_sum"]
+__all__ = ["LN2_HIGH", "LN2_LOW", "exponent_weight", "split_quotient", "two_product", "two_sum"]
 
 LN2_HIGH = 0.6931471803691238
 """log 2 to 32 bits, so that its product with any exponent of a double, or a thousand of them, is exact."""
 
 LN2_LOW = 1.9082149292705877e-10
 """log 2 - LN2_HIGH."""
+
+
+GRID = 1.5 * 2.0**32
+"""Added and subtracted, it rounds a double to a multiple of 2^-20."""
 
 
 def two_sum(x: Any, y: Any) -> tuple[Any, Any]:
@@ -42,3 +46,14 @@ def split_quotient(numerator: Any, denominator: Any) -> tuple[Any, Any]:
     x_low, y_low = quotient - x_high, denominator - y_high
     error = ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
     return quotient, ((numerator - product) - error) / denominator
+
+
+def exponent_weight(numerator: Any, denominator: Any) -> tuple[Any, Any, Any]:
+    """c = numerator/denominator, and c log 2 as a multiple of 2^-20 and the rest.
+
+    Multiples of the first by integers, and the sums of such multiples for several c, are exact up to 2^33.
+    """
+    coefficient, remainder = split_quotient(numerator, denominator)
+    product, error = two_product(coefficient, LN2_HIGH)
+    high = (product + GRID) - GRID
+    return coefficient, high, (product - high) + (error + (coefficient * LN2_LOW + remainder * LN2_HIGH))

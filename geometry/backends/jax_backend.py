@@ -48,6 +48,7 @@ from .jax_powers import (
     cube_root,
     decay,
     decay_center,
+    fifth_root,
     log_gap,
     log_ratio,
     log_ratio_slope,
@@ -264,6 +265,7 @@ def log_gamma(x: Any) -> Array:
 _FUNCTIONS = (
     power,
     cube_root,
+    fifth_root,
     square_root,
     log_gap,
     log_ratio,
@@ -285,5 +287,6 @@ _FUNCTIONS = (
     gamma,
     log_gamma,
 )
-NAMESPACE = {function.__name__: function for function in _FUNCTIONS} | {"exact_product": exact_product}
+NAMESPACE = {function.__name__: function for function in _FUNCTIONS}
+NAMESPACE |= {"exact_product": exact_product, "sum_of_logs": extended_sum}
 """The functions that emitted kernels call."""

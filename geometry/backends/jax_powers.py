@@ -16,6 +16,7 @@ __all__ = [
     "cube_root",
     "decay",
     "decay_center",
+    "fifth_root",
     "log_gap",
     "log_ratio",
     "log_ratio_slope",
@@ -69,6 +70,11 @@ def _cube_root_slope(primals: Any, tangents: Any) -> tuple[Array, Array]:
 def cube_root(x: Any) -> Array:
     """x^(1/3)."""
     return _cube_root(double(x))
+
+
+def fifth_root(x: Any) -> Array:
+    """x^(1/5)."""
+    return power(x, 1, 5)
 
 
 @jax.custom_jvp

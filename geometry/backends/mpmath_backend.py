@@ -24,6 +24,11 @@ def cube_root(x: mpf) -> mpf:
     return mpmath.cbrt(x)
 
 
+def fifth_root(x: mpf) -> mpf:
+    """x^(1/5)."""
+    return mpmath.root(x, 5)
+
+
 def log_ratio(a: mpf, b: mpf) -> mpf:
     """log a - log b, relatively accurate also where a and b are near each other."""
     a, b = mpmath.mpf(a), mpmath.mpf(b)
@@ -163,6 +168,7 @@ def hypergeometric(above: Sequence[mpf], below: Sequence[mpf], x: mpf) -> mpf:
 _FUNCTIONS = (
     power,
     cube_root,
+    fifth_root,
     log_gap,
     log_ratio,
     homogeneous_sum,
@@ -184,7 +190,12 @@ _FUNCTIONS = (
     hypergeometric,
 )
 NAMESPACE: dict[str, Any] = {function.__name__: function for function in _FUNCTIONS}
-NAMESPACE |= {"exact_product": exact_product, "gamma": mpmath.gamma, "log_gamma": mpmath.loggamma}
+NAMESPACE |= {
+    "exact_product": exact_product,
+    "sum_of_logs": extended_sum,
+    "gamma": mpmath.gamma,
+    "log_gamma": mpmath.loggamma,
+}
 """The functions that emitted kernels call."""
 
 

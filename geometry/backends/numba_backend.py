@@ -77,6 +77,12 @@ def cube_root(x: float) -> float:
 
 
 @compiled
+def fifth_root(x: float) -> float:
+    """x^(1/5)."""
+    return power(x, 1.0, 5.0)
+
+
+@compiled
 def log_gap(a: float, b: float) -> float:
     """|log a - log b|, relatively accurate also where a and b are near each other."""
     if a == b:
@@ -284,6 +290,7 @@ _FUNCTIONS = (
     smaller,
     power,
     cube_root,
+    fifth_root,
     log_gap,
     log_ratio,
     homogeneous_sum,
@@ -307,4 +314,5 @@ _FUNCTIONS = (
 )
 _ELEMENTARY = ("acosh", "asinh", "atan", "cos", "cosh", "exp", "sin", "sinh", "tan", "tanh", "pi", "e")
 NAMESPACE = {function.__name__: function for function in _FUNCTIONS} | {n: getattr(math, n) for n in _ELEMENTARY}
+NAMESPACE |= {"sum_of_logs": extended_sum}
 """The functions that emitted kernels call."""

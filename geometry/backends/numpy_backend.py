@@ -32,6 +32,7 @@ from .numpy_logarithms import (
     magnitude,
     rounded,
     scaled_product,
+    sum_of_logs,
     weighted_log,
 )
 from .numpy_special import gamma, hypergeometric, lambert_w, log_gamma
@@ -80,6 +81,26 @@ def cube_root(x: ArrayLike) -> Array:
     return np.cbrt(x)
 
 
+def fifth_root(x: Array) -> Array:
+    """x^(1/5): a step of Newton's method from exp(log(x)/5), which carries the rounding of its exponent."""
+    root: Array = np.log(x)
+    root *= 0.2
+    root = np.exp(root)
+    correction = root * root
+    correction *= correction
+    is_ordinary = _is_positive_and_finite(correction)
+    correction = x / correction
+    correction -= root
+    correction *= 0.2
+    correction += root
+    return correction if is_ordinary else np.where(np.isfinite(correction), correction, root)
+
+
+def _is_positive_and_finite(x: Array) -> bool:
+    """Of all entries."""
+    return bool(np.minimum.reduce(x, axis=None) > 0 and np.maximum.reduce(x, axis=None) < np.inf)
+
+
 def _gap(difference: Array, high: Array, low: Array) -> Array:
     """log(high/low) for high >= low >= 0 and difference = high - low: 0 where they are equal, infinite against zero."""
     gap: Array = np.log1p(difference / low)
@@ -89,13 +110,16 @@ def _gap(difference: Array, high: Array, low: Array) -> Array:
     return np.where(np.isfinite(gap), gap, np.where(difference == 0, 0.0, np.log(high) - np.log(low)))
 
 
-def log_gap(a: ArrayLike, b: ArrayLike) -> Array:
+def log_gap(a: Any, b: Any) -> Array:
     """|log a - log b|, relatively accurate also where a and b are near each other."""
+    difference = np.subtract(a, b)
+    if np.minimum.reduce(difference, axis=None) >= 0:
+        return _gap(difference, a, b)
     high, low = np.maximum(a, b), np.minimum(a, b)
     return _gap(high - low, high, low)
 
 
-def log_ratio(a: ArrayLike, b: ArrayLike) -> Array:
+def log_ratio(a: Any, b: Any) -> Array:
     """log a - log b, relatively accurate also where a and b are near each other."""
     return np.copysign(log_gap(a, b), np.subtract(a, b))
 
@@ -114,9 +138,11 @@ def homogeneous_sum(*powers: Array) -> Array:
     return total
 
 
-def scaled_difference(a: ArrayLike, b: ArrayLike, h: ArrayLike) -> Array:
+def scaled_difference(a: Array, b: Any, h: Array) -> Array:
     """(a - b)/h, and 0 where h is 0."""
-    return np.subtract(a, b) / np.add(h, _SMALLEST)
+    difference = a if type(b) is int and b == 0 else np.subtract(a, b)
+    positive = h if np.minimum.reduce(h, axis=None) > 0 else h + _SMALLEST
+    return difference / positive
 
 
 def power_difference(
@@ -242,6 +268,7 @@ def weighted_excess(
 _FUNCTIONS = (
     power,
     cube_root,
+    fifth_root,
     log_gap,
     log_ratio,
     homogeneous_sum,
@@ -257,6 +284,7 @@ _FUNCTIONS = (
     mean_scale,
     mean_shape,
     weighted_excess,
+    sum_of_logs,
     extended,
     extended_sum,
     rounded,

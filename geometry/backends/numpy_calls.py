@@ -15,8 +15,9 @@ __all__ = ["BLOCK", "call", "kernel_function"]
 
 Array = NDArray[np.float64]
 
-BLOCK = 8192
-"""Points that are evaluated at once: the intermediate results of a kernel of rank 8 then stay in the cache."""
+BLOCK = 16384
+"""Points that are evaluated at once: enough that calls cost little, few enough that intermediate results stay in the
+cache."""
 
 
 def kernel_function(emitted: Callable[..., Any], places: Sequence[int], shape: tuple[int, ...]) -> Callable[..., Any]:

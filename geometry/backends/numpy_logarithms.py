@@ -5,8 +5,8 @@ additions.  So factors with the same coefficient are multiplied first, with thei
 
     log Π x = e log 2 + log m,     1/√2 <= m < √2,
 
-which is exact but for the rounding of m and of log m; the products with the coefficients and the additions are done
-in double-double arithmetic, and the sum is rounded once.
+which is exact but for the rounding of m and of log m; the products of the coefficients with e log 2 and the additions
+are done in double-double arithmetic, and the sum is rounded once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .double_double import LN2_HIGH, LN2_LOW, split_quotient, two_product, two_sum
+from .double_double import LN2_HIGH, LN2_LOW, exponent_weight, split_quotient, two_product, two_sum
 
 __all__ = [
     "Pair",
@@ -29,6 +29,7 @@ __all__ = [
     "magnitude",
     "rounded",
     "scaled_product",
+    "sum_of_logs",
     "weighted_log",
 ]
 
@@ -96,14 +97,23 @@ def weighted_log(numerator: Any, denominator: Any, product: tuple[Any, ...]) -> 
     mantissa, exponent, *missing = product
     if not isinstance(exponent, int):
         exponent = exponent.astype(np.float64)
-    leading, rest = exponent * LN2_HIGH, np.log(mantissa)
-    logarithm = leading + rest
-    # The leading part is 0 or the larger one.
-    leading -= logarithm
-    leading += rest
-    exponent *= LN2_LOW
-    error = leading + exponent
-    return _weighted(numerator, denominator, logarithm, sum(missing, error))
+    if missing:
+        logarithm, error = two_sum(exponent * LN2_HIGH, np.log(mantissa))
+        return _weighted(numerator, denominator, logarithm, error + (exponent * LN2_LOW + missing[0]))
+    is_constant = isinstance(numerator, (int, float)) and isinstance(denominator, (int, float))
+    coefficient, high, low = (_constant_weight if is_constant else exponent_weight)(numerator, denominator)
+    # The mantissa's share, at most c log 2, is only rounded.
+    rest = np.log(mantissa)
+    rest *= coefficient
+    leading = exponent * high
+    exponent *= low
+    rest += exponent
+    return leading, rest
+
+
+@lru_cache(maxsize=256)
+def _constant_weight(numerator: float, denominator: float) -> tuple[float, float, float]:
+    return exponent_weight(float(numerator), float(denominator))
 
 
 def _weighted(numerator: Any, denominator: Any, value: Array, error: Array) -> Pair:
@@ -135,6 +145,14 @@ def log_mean_excess(weight: tuple[Any, Any], exponent: Any, gap: Array, ratio: P
         value = np.where(finite, high, np.where(far, 0.0, value))
         error = np.where(finite, low + more, 0.0)
     return _weighted(*weight, value, error)
+
+
+def sum_of_logs(*pairs: Pair) -> Pair:
+    """The sum of weighted logarithms, whose leading parts are added without rounding."""
+    leading, rest = pairs[0]
+    for value, more in pairs[1:]:
+        leading, rest = leading + value, rest + more
+    return leading, rest
 
 
 def extended(x: Any) -> Pair:
