@@ -1,6 +1,6 @@
 """Measure and write the tables of docs/benchmarks.md.
 
-    python -m benchmarks.tables -o docs/benchmarks.md [--sections completion stiffness] [--quick]
+    python -m benchmarks.tables -o docs/benchmarks.md [--sections completion stiffness] [--seeds 0 1 2] [--quick]
 
 A section that is not asked for stays as it is in the file.  Nothing else should run on the machine.
 """
@@ -15,6 +15,7 @@ import platform
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -43,11 +44,11 @@ ours where nothing is chosen: above 1, this is ahead.
 """
 
 
-def completion(quick: bool, depths: Sequence[object] | None = None, seeds: Sequence[int] | None = None) -> str:
+def completion(quick: bool, seeds: Sequence[int] | None = None, limit: float = completion_flows.LIMIT) -> str:
     """The table of completion flows, and every configuration behind it."""
-    depths = depths or ([2, 10] if quick else completion_flows.DEPTHS)
+    depths = [2, 10] if quick else completion_flows.DEPTHS
     seeds = seeds or ([0] if quick else [0, 1, 2])
-    comparisons = completion_flows.run(depths, seeds, 5.0 if quick else completion_flows.LIMIT)
+    comparisons = completion_flows.run(depths, seeds, min(limit, 5.0) if quick else limit)
     shown = f"medians of seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"seed {seeds[0]}"
     parts = [COMPLETION.format(seeds=shown, summary=completion_flows.summary(comparisons))]
     for each in comparisons:
@@ -117,9 +118,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="a few minutes: fewer depths, starts and seeds")
+    parser.add_argument("--seeds", nargs="+", type=int, help="of the completion flows")
+    parser.add_argument("--limit", type=float, default=completion_flows.LIMIT, help="seconds a run of these may take")
     arguments = parser.parse_args()
+    sections = SECTIONS | {"completion": partial(completion, seeds=arguments.seeds, limit=arguments.limit)}
     for name in arguments.sections:
-        text = SECTIONS[name](arguments.quick)
+        text = sections[name](arguments.quick)
         page = arguments.output.read_text() if arguments.output.exists() else ""
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         arguments.output.write_text(updated(page, name, text))

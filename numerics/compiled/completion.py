@@ -57,8 +57,11 @@ LayersFlow = namedtuple("LayersFlow", "speed below defects curvature")
 """A factor of the velocity; room for products of layers (N - 1, width, width); the defects at the start, of the same
 shape; the typical curvature of the energy."""
 
-Rows = namedtuple("Rows", "U V left slope_right slope_left small block turn product rotated P Q sigma pivots")
-"""Arrays to work in: the first six have rows that are filled up, the others the size of S."""
+Rows = namedtuple("Rows", "U V left right slope_right slope_left small block turn product rotated P Q sigma pivots")
+"""Arrays to work in: the first seven have rows that are filled up, the others the size of S.
+
+Nothing but zeros may stay where rows are filled up: an overflow leaves NaN there, so what is read is filled afresh.
+"""
 
 LARGEST_JACOBI = 10
 """Up to this rank rotations are faster than LAPACK's singular value decomposition."""
@@ -70,7 +73,8 @@ def rows_for(U: Any, V: Any) -> Rows:
     width = padded_width(r)
     left, right = np.zeros((len(U), width)), np.zeros((len(V), width))
     left[:, :r], right[:, :r] = U, V
-    filled = left, right, np.zeros_like(left), np.zeros_like(left), np.zeros_like(right), np.zeros((r, width))
+    thin = (np.zeros_like(columns) for columns in (left, right, left, right))
+    filled = left, right, *thin, np.zeros((r, width))
     square = (np.zeros((r, r)) for _ in range(6))
     return Rows._make((*filled, *square, np.zeros(r), np.zeros(r, dtype=np.int64)))
 
@@ -163,27 +167,28 @@ def factored_velocity(rank: int, weighted: bool) -> Callable[..., None]:
             fill(coordinates[first:second].reshape(m, rank), rows.U)
         if flow.right > 0:
             fill(coordinates[second:].reshape(n, rank), rows.V)
-        copy(S, rows.small)
+        fill(S, rows.small)
         thin_product(rows.U, rows.small, rows.left)
         products(rows.left, entries, rows)
         gram(rows.U, rows.slope_right, rows.small)
         copy(rows.small[:, :rank], rows.block)
         core_velocity(S, rows.block, flow, rows, result[:first].reshape(rank, rank))
         if flow.left > 0:
-            copy_negative(rows.block, rows.small)
+            copy_negative(rows.block, rows.product)
+            fill(rows.product, rows.small)
             add_thin_product(rows.U, rows.small, rows.slope_right)
-            copy_negative(rows.turn, rows.small)
+            copy_negative(rows.turn, rows.product)
+            fill(rows.product, rows.small)
             thin_product(rows.slope_right, rows.small, rows.left)
             take(rows.left, result[first:second].reshape(m, rank))
         if flow.right > 0:
-            copy_transposed(rows.block, rows.product)
-            copy_negative(rows.product, rows.small)
+            copy_negative(rows.block.T, rows.product)
+            fill(rows.product, rows.small)
             add_thin_product(rows.V, rows.small, rows.slope_left)
-            copy_transposed(rows.turn, rows.product)
-            copy_negative(rows.product, rows.small)
-            # rows.V is not needed any more, except where it does not move.
-            thin_product(rows.slope_left, rows.small, rows.V)
-            take(rows.V, result[second:].reshape(n, rank))
+            copy_negative(rows.turn.T, rows.product)
+            fill(rows.product, rows.small)
+            thin_product(rows.slope_left, rows.small, rows.right)
+            take(rows.right, result[second:].reshape(n, rank))
 
     return compiled(velocity)
 
@@ -282,12 +287,13 @@ def layers_velocity(width: int, weighted: bool) -> Callable[..., None]:
         # below[p] is the product of the first p of the layers between.
         for p in range(inner):
             product(between[p], below[p], below[p + 1])
-        copy(below[inner], rows.small)
+        fill(below[inner], rows.small)
         thin_product(rows.U, rows.small, rows.left)
         products(rows.left, entries, rows)
-        thin_product(rows.slope_left, rows.small, rows.V)
-        copy_transposed(rows.V[:, :width], result[:first].reshape(width, n))
-        copy_transposed(below[inner], rows.small)
+        thin_product(rows.slope_left, rows.small, rows.right)
+        copy_transposed(rows.right[:, :width], result[:first].reshape(width, n))
+        copy_transposed(below[inner], rows.product)
+        fill(rows.product, rows.small)
         thin_product(rows.slope_right, rows.small, rows.left)
         take(rows.left, result[last:].reshape(m, width))
         # above is A_pᵀ times W_Nᵀ ∇E W_1ᵀ.

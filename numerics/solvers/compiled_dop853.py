@@ -100,7 +100,7 @@ def _step(velocity: Callable[..., Any]) -> Callable[..., Any]:
             size = reached - time
             error = attempt(y, f, size, rtol, atol, K, work, new, data)
             attempts += 1
-            factor = SAFETY * error**exponent if error > 0 else LARGEST_FACTOR
+            factor = LARGEST_FACTOR if error == 0 else SAFETY * error**exponent
             if error < 1:
                 return reached, size, size * min(1.0 if rejected else LARGEST_FACTOR, factor), attempts
             # A NaN, from a velocity that overflowed, counts as the largest error.

@@ -123,6 +123,27 @@ def test_many_steps_stop_where_the_method_or_the_chart_has_to_be_changed() -> No
     np.testing.assert_array_equal(many.matrix(-1), single.matrix(-1))
 
 
+@pytest.mark.parametrize("kind", [FactoredChart, LayersChart])
+def test_an_overflow_leaves_nothing_behind(kind: Any) -> None:
+    chart = kind(completion((9, 7), 2, 0.6, 1), DeepLinearNetwork(3, (9, 7), 3), a_point((9, 7), 3, 1))
+    chart.compile()
+    coordinates = chart.coordinates(chart.start)
+    before = chart.velocity(0.0, coordinates)
+    for much in (1e200, np.inf, np.nan):
+        assert not np.isfinite(chart.field(much * coordinates)).all()
+    np.testing.assert_array_equal(chart.velocity(0.0, coordinates), before)
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+def test_steps_that_overflow_are_made_smaller(scale: float) -> None:
+    """A trial step with a NaN in it is the worst of all, and no reason for a longer one."""
+    generator = np.random.default_rng(0)
+    energy = MatrixCompletion.from_array(scale * generator.standard_normal((9, 7)))
+    network = DeepLinearNetwork(3, (9, 7), 3)
+    with pytest.raises(FlowError):
+        gradient_flow(energy, network, balanced_start(network, 1.0), [0.0, 1.0], compiled=True, max_steps=50)
+
+
 def test_many_steps_end_with_the_most_that_are_allowed() -> None:
     network, energy = DeepLinearNetwork(3, (9, 7), 3), completion((9, 7), 2, 0.6, 1)
     with pytest.raises(FlowError, match="max_steps = 7"):
