@@ -189,6 +189,8 @@ def _entries(expression: Any) -> tuple[tuple[int, ...], list[Expr]]:
     if isinstance(expression, MatrixBase):
         return expression.shape, [sympify(entry) for entry in expression]
     if isinstance(expression, (list, tuple)):
+        if any(isinstance(entry, str) for entry in expression):
+            raise TypeError("expression must hold SymPy expressions, not strings; use geometry.parse_expression")
         return (len(expression),), [sympify(entry) for entry in expression]
     return (), [sympify(expression)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -75,4 +75,15 @@ def as_convergence(until: Convergence | Mapping[str, float] | float | None) -> C
     """A Convergence from what a user gives: itself, its fields, or a bound on the gradient norm."""
     if until is None or isinstance(until, Convergence):
         return until
-    return Convergence(**until) if isinstance(until, Mapping) else Convergence(gradient_norm=float(until))
+    if isinstance(until, Mapping):
+        known = [field.name for field in fields(Convergence)]
+        unknown = [name for name in until if name not in known]
+        if unknown:
+            raise ValueError(f"until has the fields {', '.join(known)}, not {unknown[0]!r}")
+        return Convergence(**until)
+    try:
+        return Convergence(gradient_norm=until + 0.0)
+    except TypeError as error:
+        raise ValueError(
+            f"until must be a bound on the gradient norm, a Convergence or its fields, not {until!r}"
+        ) from error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from geometry import DeepLinearNetwork
 
@@ -103,12 +104,14 @@ class FactoredMatrix:
         matrix = finite_matrix("X", X)
         largest = min(matrix.shape)
         rank = largest if rank is None else rank
-        if not isinstance(rank, int | np.integer) or not 1 <= rank <= largest:
+        if isinstance(rank, bool) or not isinstance(rank, int | np.integer) or not 1 <= rank <= largest:
             raise ValueError(f"rank must be an integer from 1 to {largest} for shape {matrix.shape}, not {rank!r}")
         U, sigma, Vt = np.linalg.svd(matrix, full_matrices=False)
         noise = np.finfo(float).eps * max(matrix.shape) * sigma[0]
         if sigma[rank - 1] <= noise:
             lower = int((sigma > noise).sum())
+            if lower == 0:
+                raise ValueError("X must have rank at least 1, but is zero")
             raise ValueError(f"X must have rank at least {rank}, but has numerical rank {lower}; choose rank={lower}")
         return cls(U[:, :rank], np.diag(sigma[:rank]), Vt[:rank].T)
 
@@ -154,6 +157,16 @@ class FactoredMatrix:
     def to_array(self) -> Array:
         """All of X, (m, n)."""
         return self.U @ self.S @ self.V.T
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """All of X where NumPy is given the point, as by an energy that is written for arrays."""
+        if copy is False:
+            raise ValueError("all entries of a FactoredMatrix are always computed anew; ask for copy=None")
+        return np.asarray(self.to_array(), dtype=dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Entries of X, as of an array."""
+        return self.to_array()[key]
 
     def entries(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
         """X_ij at the given places, without forming X."""

@@ -57,7 +57,7 @@ class Checkpoints:
             "choices": list(run.changes),
             "chart": [start.U, start.S, start.V],
             "coordinates": run.coordinates,
-            "step": run.solver.step_size,
+            "step": run.next_step,
             "limited": run.stiffness.limited,
             "events": [
                 [run.events.index(record.event), record.time, record.index, record.singular_values]
@@ -110,7 +110,7 @@ class Checkpoints:
         run.changes = list(content["choices"])
         chart = _restored_chart(run.chart, *content["chart"])
         run.chart, run.coordinates = chart, content["coordinates"]
-        run.first_step = content["step"]
+        run.first_step = run.next_step = content["step"]
         run.stiffness.limited = content["limited"]
         run.watch.records = [
             EventRecord(run.events[number], time, index, sigma) for number, time, index, sigma in content["events"]

@@ -27,7 +27,8 @@ __all__ = ["Crossing", "Escape", "EventRecord", "EventWatch", "FlowEvent", "Rank
 
 Array = NDArray[np.float64]
 
-
+EVENT_ACCURACY = 1e-10
+"""The share of a step within which an event is located, as far as floating point goes."""
 EDGE = 1e-3
 """The share of a step at its ends over which it is seen whether singular values approach each other."""
 
@@ -143,6 +144,10 @@ class EventWatch:
         if self.events:
             self._before = chart.point(coordinates).singular_values
 
+    def end(self, time: float) -> None:
+        """Forget what the last step brought after the time at which the run has stopped."""
+        self.records = [record for record in self.records if record.time <= time]
+
     def look(self, start: float, chart: Chart, solver: Solver) -> None:
         """Look at the step from `start` to where the solver is."""
         if not self.events:
@@ -164,6 +169,10 @@ class _Step:
     after: Array
     chart: Chart
     solver: Solver
+
+    def at(self, share: float) -> float:
+        """The time at a share of the step."""
+        return self.end if share == 1.0 else self.start + share * (self.end - self.start)
 
     def spectrum(self, time: float) -> Array:
         """The singular values at a time within the step."""
@@ -202,11 +211,18 @@ def _approaching(step: _Step) -> list[int]:
 
 
 def _closest(step: _Step, index: int) -> float:
-    least = minimize_scalar(
-        lambda time: float(step.relative_gaps(float(time))[index]), bounds=(step.start, step.end), method="bounded"
-    )
-    return float(least.x)
+    """Where the gap is least: at a crossing it has a kink there, so the search ends with the bounds close together."""
+    share = minimize_scalar(
+        lambda share: float(step.relative_gaps(step.at(float(share)))[index]),
+        bounds=(0.0, 1.0),
+        method="bounded",
+        options={"xatol": EVENT_ACCURACY},
+    ).x
+    return step.at(float(share))
 
 
 def _passage(step: _Step, index: int, level: float) -> float:
-    return float(brentq(lambda time: float(np.log(step.spectrum(time)[index] / level)), step.start, step.end))
+    def excess(share: float) -> float:
+        return float(np.log(step.spectrum(step.at(share))[index] / level))
+
+    return step.at(float(brentq(excess, 0.0, 1.0, xtol=EVENT_ACCURACY)))

@@ -39,7 +39,7 @@ class Recording:
     all_steps : bool
         Whether steps are kept, since there is no grid.
     keep : int or None
-        More than that many steps are halved, each time they are more.
+        Steps are halved each time there are so many, which leaves room for the end.
     stride : int
         One step in so many is kept.
     """
@@ -63,7 +63,7 @@ class Recording:
         """Keep what a step has brought: a grid's times within it, or its end."""
         if self.all_steps and step % self.stride == 0:
             self.add(solver.time, chart, solver.coordinates)
-            if self.keep is not None and len(self.times) > self.keep:
+            if self.keep is not None and len(self.times) >= self.keep:
                 self.stride *= 2
                 # The start stays; of the steps those that the new stride would have kept.
                 self.times, self.points = self.times[::2], self.points[::2]
@@ -110,8 +110,8 @@ class FlowRun:
         What was chosen, and why.
     excess : float
         Of the goal, after the last step.
-    step_start : float
-        Where the last step began.
+    step_start, next_step : float
+        Where the last step began, and the size that its solver would have tried next.
     """
 
     chart: Chart
@@ -133,6 +133,7 @@ class FlowRun:
     changes: list[str] = field(default_factory=list)
     excess: float = np.inf
     step_start: float = -np.inf
+    next_step: float = np.nan
     coordinates: Array = field(init=False)
     solver: Solver = field(init=False)
 
@@ -149,6 +150,7 @@ class FlowRun:
         self.initial_drift = self.chart.drift(coordinates)
         self.orientation = self.chart.orientation(coordinates)
         if not np.isfinite(self.chart.velocity(self.time, coordinates)).all():
+            self.chart.require_velocity(coordinates)
             raise FlowError("the velocity overflows at the start of the run", self.time, self.chart.start)
         tolerances = Tolerances(self.rtol, self.tolerance, first_step)
         self.solver = start_solver(self.chart, self.method, self.time, coordinates, end, tolerances)
@@ -180,6 +182,7 @@ class FlowRun:
             if progress is not None:
                 progress(self.time, end)
             if reached:
+                self.watch.end(self.time)
                 recording.end(self.chart, self.time, self.coordinates)
                 return True
             if self.solver.finished:
@@ -256,7 +259,7 @@ class FlowRun:
     def _look(self, start: float, steps: int) -> None:
         """Look at the last of the steps that were taken, which began at `start`."""
         self.steps += steps
-        self.step_start = start
+        self.step_start, self.next_step = start, self.solver.next_step
         self.time, self.coordinates = self.solver.time, self.solver.coordinates
         self.drift = max(self.drift, self.chart.drift(self.coordinates) - self.initial_drift)
         self.chart.require_regular(self.time, self.coordinates)
@@ -295,7 +298,7 @@ class FlowRun:
             self.compile_after = np.inf
 
     def _restart(self, end: float) -> None:
-        self._begin(self.coordinates, end, min(self.solver.step_size, end - self.time))
+        self._begin(self.coordinates, end, min(self.next_step, end - self.time))
 
     def records(self) -> tuple[EventRecord, ...]:
         """The events so far."""

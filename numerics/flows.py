@@ -20,6 +20,7 @@ from .compilation import compiles
 from .content_keys import content_key
 from .convergence import Convergence, as_convergence
 from .energies import Energy
+from .energies.user_functions import as_energy
 from .factored import FactoredMatrix
 from .flow_checkpoints import Checkpoints
 from .flow_errors import FlowError, FrozenSpacesWarning, ProjectedFlowWarning, warn_of_restrictions
@@ -72,7 +73,8 @@ def gradient_flow(
     Parameters
     ----------
     energy : Energy
-        E; the flow is that of E as it is, so scale the data to norm about 1.
+        E; the flow is that of E as it is, so scale the data to norm about 1.  An object of one's own needs `shape`,
+        a value, as a call or a method `value(X)`, and `gradient(X)`.
     network : DeepLinearNetwork
         Of integer or infinite depth.  Rescaled networks (always at depth oo) flow with A_N/N.
     start : FactoredMatrix or Layers
@@ -82,7 +84,8 @@ def gradient_flow(
         convergence.
     chart : {"auto", "factored", "spectral", "matrix", "layers"}
         "auto" takes the layers where the start is one of layers, or where they are thin and few and the velocity is
-        compiled at once, and U S Vᵀ otherwise.
+        compiled at once, and U S Vᵀ otherwise.  At finite depth "layers" keeps more digits of singular values that
+        stay small beside large ones: 1e-7 where U S Vᵀ was seen to leave 1e-3, from 1e-8 at full rank.
     engine : {"auto", "scipy", "sundials", "diffrax"}
         "auto" begins with SciPy's explicit DOP853 and changes, where its steps come up against its stability, to CVODE
         of SUNDIALS (extra `stiff`), or where that is not installed to SciPy's BDF, below rtol 1e-9 Radau.
@@ -96,7 +99,7 @@ def gradient_flow(
         When to stop; a float is a bound on the gradient norm.
     method : str, optional
         A solver of the engine: "BDF", "Radau", "LSODA", "DOP853", "RK45" of SciPy; "CVODE"; "Dopri8", "Tsit5",
-        "Dopri5", "Kvaerno5" of Diffrax.  Unless given SciPy's is BDF, and Radau for rtol below 1e-9: its
+        "Dopri5" of Diffrax.  Unless given SciPy's is BDF, and Radau for rtol below 1e-9: its
         global error stays near the tolerance, where that of BDF is a thousand times it.
     events : sequence of Escape, RankLoss or Crossing
         What to record when it happens; see `flow_events`.
@@ -144,7 +147,8 @@ def gradient_flow(
     >>> trajectory.converged, bool(trajectory.energy[-1] < 1e-10)
     (True, True)
     """
-    _validate(energy, network, start, chart, engine, method, rtol, atol, keep, events)
+    energy = as_energy(energy)
+    _validate(energy, network, start, chart, engine, method, rtol, atol, keep, max_steps, events)
     grid, goal = _grid(times), as_convergence(until)
     if grid is None and goal is None:
         raise ValueError("give times, or until=... to integrate to convergence")
@@ -173,7 +177,7 @@ def gradient_flow(
     saved = None
     if checkpoint is not None:
         identity = _identity(
-            energy, network, coordinates, grid, [chart, engine, method, rtol, atol, keep, checkpoint_every]
+            energy, network, coordinates, grid, [chart, engine, method, rtol, atol, keep, checkpoint_every], events
         )
         saved = Checkpoints(checkpoint, checkpoint_every, identity)
     if saved is None or not saved.resume(run, recording):
@@ -222,7 +226,12 @@ def _chart(name: str, energy: Energy, network: DeepLinearNetwork, start: Factore
 
 
 def _identity(
-    energy: Energy, network: DeepLinearNetwork, chart: Chart, grid: Array | None, settings: list[object]
+    energy: Energy,
+    network: DeepLinearNetwork,
+    chart: Chart,
+    grid: Array | None,
+    settings: list[object],
+    events: Sequence[FlowEvent],
 ) -> dict[str, str]:
     """What distinguishes a run from others: what it starts from, what it is asked, and the energy by its start."""
     coordinates = chart.coordinates(chart.start)
@@ -231,6 +240,7 @@ def _identity(
         "start": coordinates,
         "times": grid,
         "settings": settings,
+        "events": [repr(event) for event in events],
         "energy": [energy(chart.start), chart.velocity(0.0, coordinates)],
     }
     return {name: content_key(value) for name, value in identity.items()}
@@ -246,9 +256,14 @@ def _validate(
     rtol: float,
     atol: float | None,
     keep: int | None,
+    max_steps: int,
     events: Sequence[FlowEvent],
 ) -> None:
     shape = explicit_shape(network)
+    if not isinstance(energy, Energy):
+        raise TypeError(
+            f"energy must have a shape, a value and a gradient, not be {energy!r}; for plain functions see UserEnergy"
+        )
     if not isinstance(start, FactoredMatrix | Layers):
         raise TypeError(
             f"start must be a FactoredMatrix or Layers, not {type(start).__name__}; see FactoredMatrix.from_matrix"
@@ -263,14 +278,22 @@ def _validate(
     methods = ENGINE_METHODS[engine] or tuple(METHODS)
     if method is not None and method not in methods:
         raise ValueError(f"method must be one of {', '.join(map(repr, methods))}, not {method!r}")
-    if not SMALLEST_RTOL <= rtol < 1:
-        raise ValueError(f"rtol must be between {SMALLEST_RTOL:.1e} and 1, not {rtol}")
-    if atol is not None and not (np.isfinite(atol) and atol > 0):
-        raise ValueError(f"atol must be positive and finite, not {atol}")
+    if not _is_number(rtol) or not SMALLEST_RTOL <= rtol < 1:
+        raise ValueError(f"rtol must be a number between {SMALLEST_RTOL:.1e} and 1, not {rtol!r}")
+    if atol is not None and not (_is_number(atol) and np.isfinite(atol) and atol > 0):
+        raise ValueError(f"atol must be one positive, finite number for all coordinates, not {atol!r}")
+    if not isinstance(max_steps, int | np.integer) or max_steps < 1:
+        raise ValueError(f"max_steps must be a positive integer, not {max_steps!r}")
     if keep is not None and not (isinstance(keep, int | np.integer) and keep >= 2):
         raise ValueError(f"keep must be at least 2, the start and the end, not {keep!r}")
     if isinstance(events, Escape | RankLoss | Crossing):
         raise TypeError(f"events must be a sequence of events, not one; write events=[{events!r}]")
+    if not isinstance(events, Sequence):
+        raise TypeError(f"events must be a sequence of events, not {events!r}; leave it out for none")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _validate_point(network: DeepLinearNetwork, shape: tuple[int, int], start: FactoredMatrix) -> None:
@@ -285,7 +308,10 @@ def _validate_point(network: DeepLinearNetwork, shape: tuple[int, int], start: F
 def _grid(times: ArrayLike | None) -> Array | None:
     if times is None:
         return None
-    grid = np.asarray(times, dtype=np.float64)
+    try:
+        grid = np.asarray(times, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"times must be at least two finite, increasing numbers, not {times!r}") from error
     if grid.ndim != 1 or len(grid) < 2 or not np.isfinite(grid).all() or not (np.diff(grid) > 0).all():
         raise ValueError(f"times must be at least two finite, increasing numbers, not {times!r}")
     return grid

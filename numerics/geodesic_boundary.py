@@ -20,7 +20,7 @@ from .factored import FactoredMatrix
 from .geodesic_points import manifold_point
 from .geodesic_shooting import shoot
 from .geodesic_starts import connecting_paths
-from .geodesics import GeodesicError, GeodesicPath, geodesic
+from .geodesics import GeodesicError, GeodesicPath, geodesic, require_rtol
 from .riemannian import inner_product
 
 __all__ = ["distance", "geodesic_between", "logarithm_map"]
@@ -83,6 +83,7 @@ def geodesic_between(
     grid = np.linspace(0, 1, 11) if times is None else np.asarray(times, dtype=np.float64)
     if grid.ndim != 1 or len(grid) < 2 or grid[0] != 0 or grid[-1] != 1:
         raise ValueError(f"times must go from 0, where X is, to 1, where Y is, not {times!r}")
+    require_rtol(rtol)
     velocity = _shortest_velocity(network, first, last, starts, rtol)
     return geodesic(network, first, velocity, grid, rtol)
 

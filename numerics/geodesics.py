@@ -23,7 +23,7 @@ from .factored import FactoredMatrix
 from .geodesic_hamiltonian import GeodesicHamiltonian, PhasePoint
 from .geodesic_points import SMALLEST_SHARE, tangent_vector
 
-__all__ = ["GeodesicError", "GeodesicPath", "GeodesicStatistics", "exponential_map", "geodesic"]
+__all__ = ["GeodesicError", "GeodesicPath", "GeodesicStatistics", "exponential_map", "geodesic", "require_rtol"]
 
 Array = NDArray[np.float64]
 
@@ -159,13 +159,24 @@ def geodesic(
     """
     point, tangent = tangent_vector(network, start, velocity)
     grid = _increasing(times)
-    if not np.isfinite(rtol) or not 0 < rtol < 1:
-        raise ValueError(f"rtol must be between 0 and 1, not {rtol}")
+    require_rtol(rtol)
     phase = GeodesicHamiltonian(network, point).lift(tangent)
     if not tangent.any():
         nothing = GeodesicStatistics(0, rtol, 0.0, 0.0)
         return GeodesicPath(network, grid, (point,) * len(grid), 0.0, nothing, (phase,) * len(grid))
     return _integrate(network, phase, grid, rtol, most_evaluations)
+
+
+def require_rtol(rtol: float) -> None:
+    """Refuse a relative tolerance that is none.
+
+    Raises
+    ------
+    ValueError
+        If it is not between 0 and 1.
+    """
+    if not np.isfinite(rtol) or not 0 < rtol < 1:
+        raise ValueError(f"rtol must be between 0 and 1, not {rtol}")
 
 
 def exponential_map(

@@ -168,6 +168,8 @@ def compare_with_flow(
     if not (np.isfinite(time) and time > 0):
         raise ValueError(f"time must be positive and finite, not {time}")
     counted("snapshots", snapshots, 1)
+    if len(learning_rates) == 0:
+        raise ValueError("learning_rates must be at least one, but are empty")
     descend = partial(train, energy, network, momentum=momentum, nesterov=nesterov, on_divergence="return")
     rows = []
     for rate in learning_rates:

@@ -125,6 +125,11 @@ class Chart(ABC):
                 pass
         return np.full_like(coordinates, np.nan)
 
+    def require_velocity(self, coordinates: Array) -> None:
+        """Let an exception through that the energy raises here, and that `velocity` takes for an overflow."""
+        with np.errstate(all="ignore"):
+            self._velocity(coordinates)
+
     def jacobian(self, time: float, coordinates: Array) -> Array:
         """The derivative of the velocity by one-sided differences at the coordinates' own scale."""
         return self.difference_columns(time, coordinates, range(coordinates.size))

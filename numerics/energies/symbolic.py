@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from sympy import Add, Dummy, Expr, Matrix, MatrixBase, Symbol, sympify
@@ -49,7 +50,7 @@ class SymbolicEnergy(Summable):
     def __init__(self, expression: Expr, entries: MatrixBase | Sequence[Sequence[Symbol]]) -> None:
         if isinstance(expression, str):
             raise TypeError("expression must be a SymPy expression, not a string; see geometry.parse_expression")
-        self.entries = Matrix(entries)
+        self.entries = Matrix(_require_symbols(entries))
         self.expression = sympify(expression)
         self.shape: tuple[int, int] = (int(self.entries.rows), int(self.entries.cols))
         if not isinstance(self.expression, Expr):
@@ -82,3 +83,12 @@ class SymbolicEnergy(Summable):
         check_shape("X", X, self.shape)
         check_shape("Z", Z, self.shape)
         return np.asarray(self._hessian(*as_array(X).ravel(), *as_array(Z).ravel()))
+
+
+def _require_symbols(entries: Any) -> Any:
+    """The entries, unless one is text, which SymPy would evaluate."""
+    rows = entries if isinstance(entries, list | tuple) else [entries]
+    given = [entry for row in rows for entry in (row if isinstance(row, list | tuple) else [row])]
+    if any(isinstance(entry, str) for entry in given):
+        raise TypeError("entries must be symbols, not strings; see sympy.symbols")
+    return entries

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .protocol import Array, Point, as_array, check_shape, validated_shape
 from .sums import Summable
 
-__all__ = ["UserEnergy", "from_functions"]
+__all__ = ["UserEnergy", "as_energy", "from_functions"]
 
 
 class UserEnergy(Summable):
@@ -110,3 +110,10 @@ def from_functions(
     6.0
     """
     return UserEnergy(value, gradient, shape, hessian)
+
+
+def as_energy(energy: Any) -> Any:
+    """An object with `shape`, `value(X)` and `gradient(X)` of arrays as an energy; what is one, or is none, as it is."""
+    if callable(energy) or not all(hasattr(energy, name) for name in ("shape", "value", "gradient")):
+        return energy
+    return UserEnergy(energy.value, energy.gradient, energy.shape, getattr(energy, "hessian", None))

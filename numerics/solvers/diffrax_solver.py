@@ -16,8 +16,8 @@ __all__ = ["DIFFRAX_METHODS", "DiffraxSolver"]
 
 Array = NDArray[np.float64]
 
-DIFFRAX_METHODS = ("Dopri8", "Tsit5", "Dopri5", "Kvaerno5")
-"""Names of solvers in Diffrax; the last one is implicit."""
+DIFFRAX_METHODS = ("Dopri8", "Tsit5", "Dopri5")
+"""Names of explicit solvers in Diffrax; implicit ones differentiate the decomposition, which is NaN at equal σ."""
 
 SAFE_TIME = 1e300
 MOST_REJECTIONS = 1000
@@ -54,6 +54,11 @@ class DiffraxSolver:
         self.step_size = np.nan
         self.finished = False
 
+    @property
+    def next_step(self) -> float:
+        """The size that it would try next."""
+        return float(self._state[1] - self._state[0]) or self.step_size
+
     def step(self) -> None:
         """One accepted step."""
         with self._jax.enable_x64(True):
@@ -83,6 +88,7 @@ def _program(velocity: Callable[[Any, Any], Any], method: str) -> tuple[Callable
 
     jnp = jax.numpy
     terms: Any = diffrax.ODETerm(lambda t, y, args: velocity(y, args))
+
     solver: Any = getattr(diffrax, method)()
 
     def begin(time: Any, y: Any, first_step: Any, data: Any) -> Any:

@@ -65,6 +65,11 @@ class ScipySolver:
         """Whether the end was reached."""
         return bool(self._solver.status == "finished")
 
+    @property
+    def next_step(self) -> float:
+        """The size that it would try next, or of the last step where that is not known."""
+        return float(getattr(self._solver, "h_abs", None) or self.step_size)
+
     def step(self) -> None:
         """One accepted step."""
         try:

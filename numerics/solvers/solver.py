@@ -102,6 +102,11 @@ class Solver(Protocol):
         """Whether the end was reached."""
         ...
 
+    @property
+    def next_step(self) -> float:
+        """The size that it would try next, or of the last step where that is not known."""
+        ...
+
     def step(self) -> None:
         """One accepted step; raises `SolverFailure`."""
         ...

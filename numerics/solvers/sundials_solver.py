@@ -61,8 +61,12 @@ class SundialsSolver:
         self._product: LinearMap = _no_product
         options: dict[str, Any] = {"rtol": tolerances.rtol, "atol": tolerances.atol}
         options |= self._direct() if coordinates.size <= LARGEST_DENSE else self._iterative(coordinates)
-        if tolerances.first_step is not None:
-            options["first_step"] = min(tolerances.first_step, self._end - time)
+        first_step = tolerances.first_step
+        if first_step is None and self._end == SAFE_TIME:
+            # CVODE's own guess is a share of the time to the end.
+            first_step = tolerances.rtol ** (1 / 3) / max(chart.fastest_rate(coordinates), 1 / SAFE_TIME)
+        if first_step is not None:
+            options["first_step"] = min(first_step, self._end - time)
         self.evaluations, self.jacobians, self.jacobian_products = 0, 0, 0
         self._solver = CVODE(self._velocity, **options)
         self._solver.init_step(time, coordinates)
@@ -118,6 +122,11 @@ class SundialsSolver:
         side: int,
     ) -> None:
         solution[:] = residual if self._preconditioner is None else self._preconditioner(gamma, residual.copy())
+
+    @property
+    def next_step(self) -> float:
+        """The size of the last step."""
+        return self.step_size
 
     def step(self) -> None:
         """One accepted step."""

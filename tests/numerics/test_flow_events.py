@@ -52,6 +52,39 @@ def test_singular_values_that_exchange_places_cross() -> None:
     assert flow([3.0, 1.0], [0.4, 0.1], 5.0, Crossing()).events == ()
 
 
+@pytest.mark.parametrize("factor", [1e3, 1e9])
+def test_events_of_fast_flows_are_located_as_well(factor: float) -> None:
+    """The energy times a factor is the same flow in other units of time."""
+    point = FactoredMatrix(np.eye(2), np.diag([0.4, 0.1]), np.eye(2))
+    slow, fast = (
+        gradient_flow(
+            scale * MatrixCompletion.from_array(np.diag([1.0, 3.0])),
+            NETWORK,
+            point,
+            [0.0, 5.0 / scale],
+            events=[Crossing(), Escape(0.5)],
+            rtol=1e-10,
+        )
+        for scale in (1.0, factor)
+    )
+    assert [record.event for record in fast.events] == [record.event for record in slow.events]
+    for mine, theirs in zip(fast.events, slow.events, strict=True):
+        assert mine.time * factor == pytest.approx(theirs.time, rel=1e-6)
+    (crossing,) = (record for record in fast.events if isinstance(record.event, Crossing))
+    assert crossing.gap < 1e-6
+
+
+def test_no_event_is_recorded_after_the_stop() -> None:
+    whole = flow([3.0, 1.0], [1e-3, 1e-4], 20.0, Escape(0.5))
+    energy = MatrixCompletion.from_array(np.diag([3.0, 1.0]))
+    point = FactoredMatrix(np.eye(2), np.diag([1e-3, 1e-4]), np.eye(2))
+    for record in whole.events:
+        close = energy(np.diag(record.singular_values)) * (1 + 1e-6)
+        stopped = gradient_flow(energy, NETWORK, point, until={"energy": close}, events=[Escape(0.5)], rtol=1e-10)
+        assert all(found.time <= stopped.times[-1] for found in stopped.events)
+        assert len(stopped.events) == record.index
+
+
 def test_events_are_validated() -> None:
     for kind in (Escape, RankLoss):
         with pytest.raises(ValueError, match="level must be positive"):

@@ -467,3 +467,73 @@ def test_a_dense_start_is_refused_with_the_remedy() -> None:
 def test_unknown_bounds_are_refused() -> None:
     with pytest.raises((TypeError, ValueError), match="patience"):
         gradient_flow(ENERGY, NETWORK, START, until={"patience": 3})
+
+
+class Distance:
+    """An energy as one writes it, for arrays."""
+
+    shape = (2, 2)
+
+    def __init__(self, M: Array) -> None:
+        self.M = M
+
+    def value(self, X: Array) -> float:
+        return float(np.sum((X - self.M) ** 2)) / 2
+
+    def gradient(self, X: Array) -> Array:
+        return X - self.M
+
+
+class CallableDistance(Distance):
+    """The same as a call."""
+
+    def __call__(self, X: Array) -> float:
+        return self.value(X)
+
+
+@pytest.mark.parametrize("kind", [Distance, CallableDistance])
+def test_an_object_written_for_arrays_is_an_energy(kind: Any) -> None:
+    M = np.array([[1.0, 0.5], [0.5, 2.0]])
+    network = DeepLinearNetwork(3, (2, 2))
+    start, times = balanced_start(network, 0.1), [0.0, 2.0]
+    mine = gradient_flow(kind(M), network, start, times)
+    expected = gradient_flow(MatrixCompletion.from_array(M), network, start, times)
+    np.testing.assert_allclose(mine.matrix(-1), expected.matrix(-1), rtol=1e-6)
+
+
+def test_what_an_energy_raises_is_seen() -> None:
+    class Broken(Distance):
+        def gradient(self, X: Array) -> Array:
+            raise ValueError("my data has the wrong length")
+
+    network = DeepLinearNetwork(3, (2, 2))
+    with pytest.raises(ValueError, match="my data has the wrong length"):
+        gradient_flow(Broken(np.eye(2)), network, balanced_start(network), [0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"rtol": "1e-3"}, "rtol"),
+        ({"atol": [1e-9] * 4}, "atol"),
+        ({"until": "x"}, "until"),
+        ({"until": {"gradient": 1}}, "gradient_norm"),
+        ({"times": "abc"}, "times"),
+        ({"max_steps": 0}, "max_steps"),
+        ({"events": None}, "events"),
+        ({"energy": "E"}, "energy"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(options: dict[str, Any], named: str) -> None:
+    network = DeepLinearNetwork(3, (2, 2))
+    arguments = {"energy": MatrixCompletion.from_array(np.eye(2)), "times": [0.0, 1.0]} | options
+    with pytest.raises((TypeError, ValueError), match=named):
+        gradient_flow(network=network, start=balanced_start(network), **arguments)
+
+
+@pytest.mark.parametrize("until", [1e-3, {"energy": 0.1}])
+def test_cvode_begins_without_an_end(until: Any) -> None:
+    pytest.importorskip("sksundae")
+    network = DeepLinearNetwork(3, (3, 3))
+    energy = MatrixCompletion.from_array(np.diag([3.0, 2.0, 1.0]))
+    assert gradient_flow(energy, network, balanced_start(network), until=until, engine="sundials").converged
