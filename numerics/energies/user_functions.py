@@ -113,7 +113,7 @@ def from_functions(
 
 
 def as_energy(energy: Any) -> Any:
-    """An object with `shape`, `value(X)` and `gradient(X)` of arrays as an energy; what is one, or is none, as it is."""
+    """An object with `shape`, `value(X)` and `gradient(X)` of arrays as an energy; anything else as it is."""
     if callable(energy) or not all(hasattr(energy, name) for name in ("shape", "value", "gradient")):
         return energy
     return UserEnergy(energy.value, energy.gradient, energy.shape, getattr(energy, "hessian", None))
