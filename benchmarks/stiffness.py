@@ -45,6 +45,8 @@ SCALES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)
 SQUARE_SCALES = (1e-3, 1e-4, 1e-6)
 SCIPY_DEFAULTS: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-6}
 MAX_STEPS = 400_000 // 6
+MOST_STEPS = 20_000
+"""Of ours."""
 ESCAPE_ERROR = 1e-3
 FINE = np.linspace(-2 * ESCAPE_ERROR, 2 * ESCAPE_ERROR, 81)
 COARSE = np.geomspace(3 * ESCAPE_ERROR, 0.5, 20)
@@ -186,10 +188,10 @@ def toolkit_flow(
 ) -> SampledFlow:
     """This toolkit's flow, at its default tolerances unless rtol is given."""
     chart, engine, method = configuration
-    tolerance: dict[str, Any] = {} if rtol is None else {"rtol": rtol}
-    trajectory = gradient_flow(
-        problem.energy, problem.network, problem.start, times, chart=chart, engine=engine, method=method, **tolerance
-    )
+    options: dict[str, Any] = {"chart": chart, "engine": engine, "method": method, "max_steps": MOST_STEPS}
+    if rtol is not None:
+        options["rtol"] = rtol
+    trajectory = gradient_flow(problem.energy, problem.network, problem.start, times, **options)
     statistics = trajectory.statistics
     X = np.array([trajectory.matrix(index) for index in range(len(times))])
     spent = statistics.evaluations + statistics.jacobian_evaluations + statistics.jacobian_products
@@ -254,7 +256,9 @@ def run(quick: bool) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three starts, at most 5 s a run, 10 s for the square problems")
+    parser.add_argument(
+        "--quick", action="store_true", help="three starts, at most 5 s a run, 10 s for the square problems"
+    )
     run(parser.parse_args().quick)
 
 

@@ -13,7 +13,7 @@ float      the compiled kernels against the definition in double precision
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import mpmath
@@ -98,6 +98,31 @@ class Derivation:
     reference: Reference
     residual: Callable[[Derivation, str], float] = field(repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        # So that a step can be checked by itself, and values of the depth and the rank be put into it.
+        steps = tuple(replace(step, network=self.network) for step in self.steps)
+        object.__setattr__(self, "steps", steps)
+
+    def subs(self, values: Mapping[Any, Any] | None = None, /, **named: Any) -> Derivation:
+        """The theorem derived again for another depth, rank or shape: derivation.subs(N=3), derivation.subs({r: 2}).
+
+        Values of other symbols are put into a step, `derivation.steps[0].subs(sigma_1=2)`, or into the result, which
+        is a SymPy expression.
+
+        Raises
+        ------
+        ValueError
+            If a symbol or name is none of the network's, the sizes make no sense, or the theorem is not in
+            `DERIVATIONS`.
+        NotApplicableError
+            If the theorem says nothing about the new network.
+        """
+        from .theorems import DERIVATIONS
+
+        if self.name not in DERIVATIONS:
+            raise ValueError(f"{self.name!r} is not in DERIVATIONS, so it cannot be derived again; call what made it")
+        return DERIVATIONS[self.name](self.network.subs(values, **named))
+
     def check(self, route: str) -> CheckResult:
         """Check every step, and the result against the definition.
 
@@ -131,17 +156,10 @@ class Derivation:
             known |= set(map(str, step.where))
 
     def latex(self) -> str:
-        """The theorem with its steps, ready to paste: a statement and an align environment."""
-        lines = [f"{self.statement}", r"\begin{align*}"]
-        for step, explained in self.explained_steps():
-            left, right = (typeset(side) for side in step.sides)
-            lines.append(f"  {left} &= {right} && \\text{{{step.reason}}} \\\\")
-            for symbol, value in explained.items():
-                lines.append(f"  &\\quad {typeset(symbol)} = {typeset(value)} \\\\")
-        lines[-1] = lines[-1].removesuffix(r" \\")
-        lines += [r"\end{align*}", r"Hence"]
-        lines += [rf"\[ {equation} \]" for equation in self.result_latex()]
-        return "\n".join(lines)
+        """The theorem with its steps, ready to paste: see `latex_derivation`."""
+        from .latex_derivation import derivation_latex
+
+        return derivation_latex(self)
 
     def parts(self) -> list[tuple[str, Expr]]:
         """The parts of the result, each with its subject."""
@@ -152,8 +170,19 @@ class Derivation:
         """The parts of the result as equations in LaTeX."""
         return [f"{subject} = {typeset(part)}" if subject else typeset(part) for subject, part in self.parts()]
 
+    def python(self) -> str:
+        """Python code that defines the symbols and the result; see `writing.as_python`, and `Step.python`."""
+        from .writing import as_python
+
+        return as_python(self)
+
     def _repr_latex_(self) -> str:
         return "$\\displaystyle " + r",\quad ".join(self.result_latex()) + "$"
+
+    def _repr_html_(self) -> str:
+        from .displays import derivation_html
+
+        return derivation_html(self)
 
     def __str__(self) -> str:
         lines = [f"{self.name}  [{self.network}]", "", plain_text(self.statement), ""]

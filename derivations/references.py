@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -26,7 +29,15 @@ __all__ = [
     "SAXE_MCCLELLAND_GANGULI",
     "SHIN_YUN",
     "Reference",
+    "bibliography",
+    "cited",
 ]
+
+ARXIV = re.compile(r"arXiv:(?P<number>(?P<year>\d\d)\d\d\.\d{4,5})$")
+ARTICLE = re.compile(r"(?P<journal>.*\D) (?P<volume>\d+) \((?P<year>\d{4})\)$")
+BOOK = re.compile(r"(?P<publisher>.*\S) (?P<year>\d{4})$")
+NAMES = ["Bures", "Gaussian", "Langevin", "Riemannian", "Selberg", "Wasserstein", "Einstein", "C", "H", "R"]
+"""What keeps its capital letter where a style of BibTeX takes the others away."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +54,65 @@ class Reference:
         return Reference(self.authors, self.title, self.identifier, place)
 
     @property
+    def year(self) -> int:
+        """Of publication; of a preprint the year in its number."""
+        found = self._found()
+        return int(found["year"]) + (2000 if found.re is ARXIV else 0)
+
+    @property
+    def key(self) -> str:
+        r"""What \cite calls it: surnames and year.
+
+        Examples
+        --------
+        >>> MENON_YU_ENTROPY.key
+        'MenonYu2025'
+        """
+        plain = unicodedata.normalize("NFKD", "".join(self.surnames)).encode("ascii", "ignore").decode()
+        return re.sub(r"\W", "", plain) + str(self.year)
+
+    @property
+    def surnames(self) -> list[str]:
+        """Of the authors, in their order."""
+        return [author.split()[-1] for author in self.authors.split(", ")]
+
+    def bibtex(self) -> str:
+        """The entry of a BibTeX file, without the place.
+
+        Examples
+        --------
+        >>> print(BESSE.at("chapter 7").bibtex())
+        @book{Besse1987,
+          author = {A. L. Besse},
+          title = {{Einstein} manifolds},
+          publisher = {Springer},
+          year = {1987},
+        }
+        """
+        found = self._found()
+        protected = re.sub(rf"\b({'|'.join(NAMES)})\b", r"{\1}", self.title)
+        fields = {"author": self.authors.replace(", ", " and "), "title": protected}
+        if found.re is ARXIV:
+            kind, rest = "misc", {"eprint": found["number"], "archiveprefix": "arXiv"}
+        elif found.re is ARTICLE:
+            kind, rest = "article", {"journal": found["journal"], "volume": found["volume"]}
+        else:
+            kind, rest = "book", {"publisher": found["publisher"]}
+        fields |= rest | {"year": str(self.year)}
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+        return "\n".join([f"@{kind}{{{self.key},", *lines, "}"])
+
+    def _found(self) -> re.Match[str]:
+        for pattern in (ARXIV, ARTICLE, BOOK):
+            found = pattern.match(self.identifier)
+            if found is not None:
+                return found
+        raise ValueError(f"{self.identifier!r} is none of 'arXiv:YYMM.NNNNN', 'Journal 12 (1999)', 'Publisher 1999'")
+
+    @property
     def short(self) -> str:
         """Surnames, identifier and place."""
-        surnames = ", ".join(author.split()[-1] for author in self.authors.split(", "))
-        return ", ".join(filter(None, (surnames, self.identifier, self.place)))
+        return ", ".join(filter(None, (", ".join(self.surnames), self.identifier, self.place)))
 
     def __str__(self) -> str:
         place = f", {self.place}" if self.place else ""
@@ -54,7 +120,7 @@ class Reference:
 
 
 COHEN_MENON_VERASZTO = Reference(
-    "Z. Cohen, G. Menon, Z. Veraszto",
+    "N. Cohen, G. Menon, Z. Veraszto",
     "Deep linear networks for matrix completion: an infinite depth limit",
     "arXiv:2210.12497",
 )
@@ -74,15 +140,23 @@ ARORA_COHEN_HU_LUO = Reference(
 MENON = Reference("G. Menon", "The geometry of the deep linear network", "arXiv:2411.09004")
 MENON_YU_ENTROPY = Reference("G. Menon, T. Yu", "An entropy formula for the deep linear network", "arXiv:2509.09088")
 MENON_YU_LANGEVIN = Reference("G. Menon, T. Yu", "Riemannian Langevin equation and conic programs", "arXiv:2302.11653")
-CHEN = Reference("Chen", "Geodesics in the deep linear network", "arXiv:2510.07324")
+CHEN = Reference("A. Chen", "Geodesics in the deep linear network", "arXiv:2510.07324")
 CHEN_KOTWAL_MENON = Reference(
-    "Chen, Kotwal, G. Menon", "Entropic regularization in the deep linear network", "arXiv:2512.06137"
+    "A. Chen, T. Kotwal, G. Menon", "Entropic regularization in the deep linear network", "arXiv:2512.06137"
 )
 LINDSEY_MENON = Reference(
-    "Lindsey, G. Menon", "Regularization implies balancedness in the deep linear network", "arXiv:2511.01137"
+    "K. Lindsey, G. Menon", "Regularization implies balancedness in the deep linear network", "arXiv:2511.01137"
 )
-CONTRERAS_NAHAS_KOTWAL = Reference("Contreras, Nahas, Kotwal", "Entropy over R, C, H", "arXiv:2606.16579")
-SHIN_YUN = Reference("Shin, Yun", "Rank-one convergence", "arXiv:2603.04703")
+CONTRERAS_NAHAS_KOTWAL = Reference(
+    "L. Contreras, M. Nahas, T. Kotwal",
+    "On the entropy formula for real, complex, and quaternionic deep linear networks",
+    "arXiv:2606.16579",
+)
+SHIN_YUN = Reference(
+    "B. Shin, C. Yun",
+    "Implicit bias and loss of plasticity in matrix completion: depth promotes low-rankness",
+    "arXiv:2603.04703",
+)
 BESSE = Reference("A. L. Besse", "Einstein manifolds", "Springer 1987")
 BHATIA_JAIN_LIM = Reference(
     "R. Bhatia, T. Jain, Y. Lim",
@@ -101,3 +175,27 @@ PETERSEN = Reference("P. Petersen", "Riemannian geometry", "Springer 2016")
 FORRESTER_WARNAAR = Reference(
     "P. J. Forrester, S. O. Warnaar", "The importance of the Selberg integral", "Bull. Amer. Math. Soc. 45 (2008)"
 )
+
+
+def bibliography() -> list[Reference]:
+    """All sources, by the surnames of their authors and the year."""
+    sources = [value for value in globals().values() if isinstance(value, Reference)]
+    return sorted(sources, key=lambda source: source.key)
+
+
+def cited(names: Sequence[str] | None, by_theorem: Mapping[str, Reference]) -> list[Reference]:
+    """The sources of some theorems, or with these keys, each once and without a place; all without names.
+
+    Raises
+    ------
+    ValueError
+        If a name is neither a theorem's nor a key.
+    """
+    sources = {source.key: source for source in bibliography()}
+    if not names:
+        return list(sources.values())
+    keys = {name: reference.key for name, reference in by_theorem.items()} | {key: key for key in sources}
+    for name in names:
+        if name not in keys:
+            raise ValueError(f"{name!r} is neither a theorem ('dln derive --list') nor one of {', '.join(sources)}")
+    return [sources[key] for key in dict.fromkeys(keys[name] for name in names)]

@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Expr, Limit, Pow, Tuple, fraction, latex
+from sympy import Add, Eq, Expr, Pow, Symbol, Tuple, fraction
+from sympy.core.relational import Relational
 
-from geometry import explicit
+from geometry import DeepLinearNetwork, Kernel, explicit
+
+from .latex_collecting import collected
+from .latex_gathering import gathered
+from .latex_style import house_style
+
+if TYPE_CHECKING:
+    from .derivation import CheckResult
 
 __all__ = ["Step", "plain_text", "typeset", "written"]
 
@@ -79,6 +87,10 @@ class Step:
         Both sides as they are written, with symbols such as λ_12 for longer expressions.
     where : dict
         What these symbols stand for.
+    network : DeepLinearNetwork, optional
+        That of the derivation that the step belongs to.
+    values : dict
+        What `subs` put in for symbols other than the sizes of the network.
     """
 
     lhs: Expr
@@ -86,6 +98,8 @@ class Step:
     reason: str
     shown: tuple[Expr, Expr] | None = None
     where: Mapping[Expr, Expr] = field(default_factory=dict)
+    network: DeepLinearNetwork | None = field(default=None, repr=False, compare=False)
+    values: Mapping[Symbol, Expr] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def abbreviated(cls, lhs: Expr, rhs: Expr, reason: str, where: Mapping[Expr, Expr]) -> Step:
@@ -102,8 +116,64 @@ class Step:
         """The equality in LaTeX, limits and sums as they stand, means written out."""
         return " = ".join(typeset(side) for side in self.sides)
 
+    @property
+    def equation(self) -> Eq:
+        """Both sides in full as SymPy's equation, not evaluated."""
+        return Eq(self.lhs, self.rhs, evaluate=False)
+
+    def subs(self, values: Mapping[Any, Any] | None = None, /, **named: Any) -> Step:
+        """The step with values for its symbols: step.subs(N=3), step.subs({N: 3, "sigma_1": 2}).
+
+        A depth, rank or side of its network is replaced there as well.  See `step_questions.substituted_step`.
+
+        Raises
+        ------
+        ValueError
+            If a symbol or name does not occur, or a value is no number or expression.
+        """
+        from .step_questions import substituted_step
+
+        return substituted_step(self, values, named)
+
+    def check(self, route: str = "exact", network: DeepLinearNetwork | None = None) -> CheckResult:
+        """Check that both sides are equal; a step of a derivation knows its network.
+
+        Raises
+        ------
+        DerivationError
+            If they are not.
+        ValueError
+            If the route is unknown, or it needs a network that is not there, or values of its own.
+        """
+        from .step_questions import checked_step
+
+        return checked_step(self, route, network)
+
+    def python(self) -> str:
+        """Python code that defines the symbols and both sides; see `step_code.step_as_python`."""
+        from .step_code import step_as_python
+
+        return step_as_python(self)
+
+    def kernel(self, backend: str = "numpy") -> Kernel:
+        """The right-hand side as a function of its symbols, by name; its `source` is the code that was emitted.
+
+        Raises
+        ------
+        ValueError
+            If the right-hand side has no kernel, as for a symbolic rank.
+        """
+        from .step_questions import step_kernel
+
+        return step_kernel(self, backend)
+
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        from .displays import step_html
+
+        return step_html(self)
 
 
 def plain_text(latex: str) -> str:
@@ -141,13 +211,12 @@ def written(expression: Any) -> str:
 
 
 def typeset(expression: Any) -> str:
-    """An expression in LaTeX, means written out."""
+    """An expression in LaTeX in the house style, means written out, terms over all indices gathered."""
     if isinstance(expression, (tuple, Tuple)):
         return r",\quad ".join(typeset(part) for part in expression)
-    if isinstance(expression, Limit):
-        function, variable, _, _ = expression.args
-        return rf"\lim_{{{latex(variable)} \to \infty}} {typeset(function)}"
-    return latex(with_common_denominators(explicit(expression)))
+    if isinstance(expression, Relational):
+        return f"{typeset(expression.lhs)} = {typeset(expression.rhs)}"
+    return house_style(gathered(collected(explicit(expression))))
 
 
 def with_common_denominators(expression: Expr) -> Expr:

@@ -14,6 +14,7 @@ from geometry import explicit
 from geometry.indexed import IndexedSymbol
 
 from .derivation import Derivation
+from .latex_derivation import Row, equations_latex
 from .step import typeset, written
 from .theorems import THEOREMS
 
@@ -145,8 +146,7 @@ def as_json(derivation: Derivation) -> dict[str, Any]:
 def flow_text(equations: Sequence[Eq], output_format: str) -> str:
     """The equations of a flow in one of the formats of `dln derive`."""
     if output_format == "latex":
-        rows = [f"  {typeset(equation.lhs)} &= {typeset(equation.rhs)}" for equation in equations]
-        return "\n".join([r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"])
+        return equations_latex([Row(typeset(equation.lhs), typeset(equation.rhs)) for equation in equations])
     if output_format == "json":
         return json.dumps(
             [{"lhs": str(e.lhs), "rhs": written(e.rhs), "latex": typeset(e)} for e in equations], indent=2

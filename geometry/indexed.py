@@ -131,7 +131,10 @@ class IndexedSymbol(Function):
 
     def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         text = str(printer._print(self._explicit(self.args[0].name, self.args[1:])))
-        return text if exp is None else f"{text}^{{{exp}}}"
+        if exp is None:
+            return text
+        # Two superscripts, as of Ω^U_kl squared, are an error.
+        return rf"\left({text}\right)^{{{exp}}}" if "^" in text else f"{text}^{{{exp}}}"
 
 
 def labelled(letter: str, labels: Sequence[Any]) -> str:
@@ -267,8 +270,8 @@ class _OverIndices(Expr):
     def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         below = " < ".join(printer._print(index) for index in self.indices)
         below, above = (f"{below}=1", f"^{{{printer._print(self.rank)}}}") if len(self.indices) == 1 else (below, "")
-        # In \prod f and \sum f a sum has to stand in brackets.
-        body = printer.parenthesize(self.function, PRECEDENCE["Mul"])
+        # In \prod f and \sum f a sum has to stand in brackets, a product has not.
+        body = printer.parenthesize(self.function, PRECEDENCE["Mul"], strict=True)
         text = rf"\{self._sign}_{{{below}}}{above} {body}"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
 

@@ -136,7 +136,7 @@ class SumOverOthers(IndexedSum):
 
     def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         l, k = (printer._print(part) for part in (self.indices[0], self.fixed))
-        text = rf"\sum_{{{l} \neq {k}}} {printer.parenthesize(self.function, PRECEDENCE['Mul'])}"
+        text = rf"\sum_{{{l} \neq {k}}} {printer.parenthesize(self.function, PRECEDENCE['Mul'], strict=True)}"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
 
 

@@ -325,3 +325,17 @@ class SpectralMetric:
         from .laplacian import laplacian
 
         return laplacian(self, function)
+
+    def __repr__(self) -> str:
+        pair = self._pair.xreplace({self._a: Symbol("a"), self._b: Symbol("b")})
+        return f"SpectralMetric(shape={self.shape}, rank={self.rank}, field={self.field!r}, multiplier={pair})"
+
+    def _repr_latex_(self) -> str:
+        from .displays import metric_latex
+
+        return f"$\\displaystyle {metric_latex(self)}$"
+
+    def _repr_html_(self) -> str:
+        from .displays import metric_html
+
+        return metric_html(self)

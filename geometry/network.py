@@ -10,9 +10,10 @@ Source: Cohen, Menon, Veraszto, arXiv 2210.12497; Menon, arXiv 2411.09004.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from sympy import Eq, Expr, Integer, Matrix, Symbol, expand, oo, sympify
 
@@ -243,3 +244,26 @@ class DeepLinearNetwork:
         from .spectral_flow import spectral_flow
 
         return spectral_flow(self, energy).equations
+
+    def subs(self, values: Mapping[Any, Any] | None = None, /, **named: Any) -> DeepLinearNetwork:
+        """The network with other values for a symbolic depth, rank or side; see `geometry.substitution`.
+
+        Examples
+        --------
+        >>> from sympy import Symbol
+        >>> DeepLinearNetwork(Symbol("N", positive=True), shape=(2, 2)).subs(N=3).multiplier(0, 0)
+        3*sigma_1**(4/3)
+        """
+        from .substitution import substituted_network
+
+        return substituted_network(self, values, named)
+
+    def _repr_latex_(self) -> str:
+        from .displays import network_latex
+
+        return f"$\\displaystyle {network_latex(self)}$"
+
+    def _repr_html_(self) -> str:
+        from .displays import network_html
+
+        return network_html(self)

@@ -124,3 +124,15 @@ class Trajectory:
     def matrix(self, index: int) -> Array:
         """All of X at times[index], (m, n)."""
         return self.factored[index].to_array()
+
+    def __repr__(self) -> str:
+        first, last = self.times[0], self.times[-1]
+        return (
+            f"Trajectory({self.network}, chart={self.chart!r}, {len(self.times)} times {first:.6g} … {last:.6g}, "
+            f"energy {self.energy[0]:.6g} … {self.energy[-1]:.6g})"
+        )
+
+    def _repr_html_(self) -> str:
+        from .displays import trajectory_html
+
+        return trajectory_html(self)
