@@ -152,14 +152,61 @@ def verify(
 
 
 @app.command()
+def cite(
+    names: Annotated[list[str] | None, typer.Argument(help="Theorems or keys; all sources unless given.")] = None,
+) -> None:
+    """Print the sources as BibTeX.
+
+    Examples: dln cite > references.bib; dln cite volume-form entropy; dln cite Menon2024
+    """
+    from .references import cited
+    from .theorems import THEOREMS
+
+    sources = {name: theorem.REFERENCE for name, theorem in THEOREMS.items()}
+    typer.echo("\n\n".join(source.bibtex() for source in cited(names, sources)))
+
+
+@app.command()
+def book(
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .pdf file, by pdflatex, or the .tex file.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Theorems; all unless given.")] = None,
+    verification: Annotated[
+        Path | None, typer.Option(help="A file of 'dln verify --json'; without one the theorems are checked here.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Typeset the derivations: contents, notation, steps, results, checks, references.
+
+    Exit status 1 if any check fails.
+
+    Examples: dln book -o book.pdf; dln book volume-form entropy -o two.tex
+    """
+    from .book_file import write_book
+
+    with _progress("typesetting") as update:
+        summary = write_book(output, names, verification=verification, overwrite=overwrite, progress=update)
+    typer.echo(str(summary))
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def complete(
-    data: Annotated[Path, typer.Argument(help="A CSV file; empty fields are gaps.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the completed matrix goes, as CSV.")],
-    depth: Depth = "3",
-    rank: Annotated[int | None, typer.Option(help="r; min(m, n) unless given, which is slow above about 50.")] = None,
+    data: Annotated[Path, typer.Argument(help="A table with gaps (CSV), triples, Matrix Market (.mtx) or .npz.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A CSV file, or a folder, for what is written.")],
+    depth: Annotated[
+        str | None, typer.Option(help="An integer or oo; chosen by cross-validation unless given.")
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option(help="Chosen by cross-validation unless given; slow above about 50.")
+    ] = None,
     held_out: Annotated[
-        float, typer.Option(help="Share of the entries to test on beforehand, above 0 and below 1.")
-    ] = 0.0,
+        float | None,
+        typer.Option(help="Share of the entries to test on beforehand, below 1; a tenth unless given, 0 for none."),
+    ] = None,
+    data_format: Annotated[
+        str | None, typer.Option("--format", help="table, triples, matrix-market or npz; found out unless given.")
+    ] = None,
     scale: Annotated[float, typer.Option(help="The start's singular values, relative to the data.")] = 1e-3,
     rtol: Annotated[float, typer.Option(help="Relative tolerance of each step.")] = 1e-6,
     seed: Seed = 0,
@@ -169,20 +216,26 @@ def complete(
     labels: Annotated[
         bool | None, typer.Option(help="Whether the first column is labels; found out unless given.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing output file.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace existing output files.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the account of the run as JSON.")] = False,
 ) -> None:
     """Fill the gaps of a matrix by a gradient flow from a small start, to convergence.
 
+    Writes the completed matrix, its singular values, a picture, and an account of the run (JSON), and says how good it
+    is on entries that it was not shown, beside the mean and truncated SVDs.
+
     At depth oo a matrix that is not square, or of low --rank, is only fitted within the row and column spaces of the
     random start: take a finite depth then.
+
+    Examples: dln complete DATA.csv -o completed.csv; dln complete DATA.mtx --depth 3 --rank 4 -o folder
     """
     from .completing import complete_file
 
-    number = parse_depth(depth)
+    number = None if depth is None else parse_depth(depth)
     if isinstance(number, Symbol):
         raise ValueError(f"depth must be an integer or oo to compute with, not {depth!r}")
     with _progress("completing") as update:
-        summary = complete_file(
+        account = complete_file(
             data,
             output,
             depth=number,
@@ -192,11 +245,12 @@ def complete(
             rtol=rtol,
             seed=seed,
             overwrite=overwrite,
+            data_format=data_format,
             header=header,
             labels=labels,
             progress=update,
         )
-    typer.echo(summary)
+    typer.echo(json.dumps(account.content, indent=2, ensure_ascii=False) if json_ else account.text)
 
 
 @app.command()

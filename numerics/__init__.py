@@ -1,9 +1,12 @@
 """Numerics of deep linear networks, on kernels emitted by `geometry`."""
 
+from typing import TYPE_CHECKING
+
 from .batched_flows import BatchedTrajectories, batched_gradient_flow
 from .charts import SpectralCrossingError
 from .completion import Completion, UnobservedWarning, complete, hold_out, root_mean_square
 from .convergence import Convergence
+from .cross_validation import Candidate, CrossValidation, cross_validate, truncated_svd, truncated_svd_rank
 from .energies import (
     DerivativeError,
     Energy,
@@ -32,6 +35,7 @@ from .langevin_equation import LangevinError, langevin
 from .langevin_equilibria import NoEquilibriumWarning
 from .langevin_samples import LangevinSamples, LangevinStatistics, effective_sample_size
 from .layers import Layers
+from .matrix_files import read_matrix
 from .riemannian import inner_product, log_volume, operator
 from .stored_values import StoredValueError
 from .table_fields import TableError
@@ -42,10 +46,15 @@ from .training_sharpness import sharpness
 from .trajectory import FlowStatistics, Trajectory
 from .trajectory_files import load_trajectory, save_trajectory
 
+if TYPE_CHECKING:
+    from .matrix_completer import MatrixCompleter
+
 __all__ = [
     "BatchedTrajectories",
+    "Candidate",
     "Completion",
     "Convergence",
+    "CrossValidation",
     "Crossing",
     "DerivativeError",
     "DivergenceError",
@@ -70,6 +79,7 @@ __all__ = [
     "LangevinStatistics",
     "Layers",
     "LinearSensing",
+    "MatrixCompleter",
     "MatrixCompletion",
     "NoEquilibriumWarning",
     "ProjectedFlowWarning",
@@ -92,6 +102,7 @@ __all__ = [
     "check_hessian",
     "compare_with_flow",
     "complete",
+    "cross_validate",
     "distance",
     "effective_sample_size",
     "ensemble",
@@ -108,10 +119,22 @@ __all__ = [
     "logarithm_map",
     "modified_flow",
     "operator",
+    "read_matrix",
     "read_table",
     "root_mean_square",
     "save_trajectory",
     "sharpness",
     "train",
+    "truncated_svd",
+    "truncated_svd_rank",
     "write_table",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """MatrixCompleter, for which scikit-learn is loaded only where it is asked for."""
+    if name == "MatrixCompleter":
+        from .matrix_completer import MatrixCompleter
+
+        return MatrixCompleter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

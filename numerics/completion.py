@@ -134,7 +134,7 @@ def complete(
     >>> float(completion.filled[2, 1].round(3)), float(completion.filled[3, 3])
     (1.5, 4.0)
     """
-    matrix = _with_gaps(array)
+    matrix = matrix_with_gaps(array)
     observed = ~np.isnan(matrix)
     mean, norm = _centre_and_norm(matrix, observed)
     scaled = (matrix - mean) / norm
@@ -158,8 +158,14 @@ def complete(
     )
 
 
-def _with_gaps(array: ArrayLike) -> Array:
-    """A matrix of finite numbers with NaN in its gaps, one of them observed at least."""
+def matrix_with_gaps(array: ArrayLike) -> Array:
+    """A matrix of finite numbers with NaN in its gaps, one of them observed at least.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
     given: Any = np.ma.asarray(array)
     if given.dtype.kind not in "biuf" or given.ndim != 2:
         raise ValueError(
@@ -269,7 +275,7 @@ def hold_out(array: ArrayLike, share: float, seed: int | np.random.Generator = 0
     >>> int(hidden.sum()), bool(np.isnan(training[hidden]).all())
     (1, True)
     """
-    matrix = _with_gaps(array)
+    matrix = matrix_with_gaps(array)
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, such as 0.1, not {share}")
     places = np.flatnonzero(~np.isnan(matrix))

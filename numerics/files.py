@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .table_fields import TableError, decimals, gap_list, has_commas, is_number, number, remedy
 
-__all__ = ["Table", "read_table", "write_table"]
+__all__ = ["Table", "read_table", "table_of_fields", "write_table"]
 
 Array = NDArray[np.float64]
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def read_table(path: str | os.PathLike[str], *, header: bool | None = None, labe
     >>> table.row_labels, table.column_labels, table.resolution
     (('1958', '1959', '1960'), ('spring', 'summer'), 0.01)
     """
-    lines, rows = _split(path)
+    lines, rows = table_of_fields(path)
     found_header, found_labels = _layout(path, lines, rows, header, labels)
     top, left = int(found_header), int(found_labels)
     body = [row[left:] for row in rows[top:]]
@@ -171,8 +171,23 @@ def read_table(path: str | os.PathLike[str], *, header: bool | None = None, labe
     )
 
 
-def _split(path: str | os.PathLike[str]) -> tuple[list[int], list[list[str]]]:
-    """The rows with the numbers of the lines they end on, all of one width."""
+def table_of_fields(path: str | os.PathLike[str]) -> tuple[list[int], list[list[str]]]:
+    """The fields of a text file, without the blanks around them.
+
+    Returns
+    -------
+    lines : list of int
+        The numbers, from 1, of the lines that the rows end on.
+    rows : list of list of str
+        All of one width.
+
+    Raises
+    ------
+    TableError
+        If the file is empty, not UTF-8 or ragged, or has a line without fields.
+    OSError
+        If it cannot be opened.
+    """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
