@@ -103,7 +103,7 @@ class HouseStyle(LatexPrinter):
             return f"{sign}{self._product(above, alone=False)}/" + (denominator if alone else f"({denominator})")
         inside, behind = self._beside_fraction(above, below)
         products = bool(behind) and all(isinstance(factor, IndexedProduct) for factor in behind)
-        if inside or not products or len(below) > 1:
+        if inside or not products or len(below) > 1 or below[0].is_number:
             fraction_ = rf"\frac{{{self._product(inside)}}}{{{denominator}}}"
         else:  # as in N^{-r/2} \prod
             base, exponent = below[0].as_base_exp()

@@ -10,12 +10,12 @@ from sympy import Expr, Limit, Symbol, Tuple, preorder_traversal, srepr
 from geometry.indexed import IndexedSymbol
 
 from .step import Step
-from .writing import _CodePrinter, identifier
+from .writing import CodePrinter, identifier
 
 __all__ = ["step_as_python"]
 
 
-class _StepPrinter(_CodePrinter):
+class _StepPrinter(CodePrinter):
     """Code for expressions of steps, limits as well."""
 
     def _print_Limit(self, limit: Any) -> str:

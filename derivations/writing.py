@@ -30,7 +30,7 @@ from geometry.spectral_flow import TimeDerivative
 """
 
 
-class _CodePrinter(StrPrinter):
+class CodePrinter(StrPrinter):
     """SymPy expressions as Python code over the names that are defined before it."""
 
     # Not "_sympystr", with which our functions print themselves for reading.
@@ -102,7 +102,7 @@ def as_python(derivation: Derivation) -> str:
     result = sigma_k + sigma_l
     """
     definitions = _symbol_definitions(derivation.result.atoms(Symbol) - _letters(derivation.result))
-    result = f"result = {_CodePrinter().doprint(derivation.result)}"
+    result = f"result = {CodePrinter().doprint(derivation.result)}"
     return "\n".join([f"# {derivation.name}: {derivation.network}", HEADER, *definitions, result])
 
 
@@ -153,6 +153,6 @@ def flow_text(equations: Sequence[Eq], output_format: str) -> str:
         )
     if output_format == "python":
         system = Tuple(*equations)
-        code = f"equations = {_CodePrinter().doprint(system)}"
+        code = f"equations = {CodePrinter().doprint(system)}"
         return "\n".join([HEADER, *_symbol_definitions(system.free_symbols), code])
     return "\n".join(f"{equation.lhs} = {explicit(equation.rhs)}" for equation in equations)

@@ -358,7 +358,10 @@ def _warn_of_misreading(path: str | os.PathLike[str], table: Table, rows: list[l
     except TableError:
         found = None
     if found != wanted:
-        logger.warning("%s: its labels look like numbers or gaps; read it with header=%s and labels=%s", path, *wanted)
+        # Its name alone: it may be a draft that is moved when it is written.
+        logger.warning(
+            "%s: its labels look like numbers or gaps; read it with header=%s and labels=%s", Path(path).name, *wanted
+        )
 
 
 @contextlib.contextmanager

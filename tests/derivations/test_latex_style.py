@@ -210,3 +210,11 @@ def test_no_line_is_too_wide(name: str) -> None:
     for row in source.split("\n"):
         if row.startswith("  &"):
             assert width(row.removesuffix(r" \\")) <= LINE + 1, row
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5, 12])
+@pytest.mark.parametrize("shape", [(2, 2), (3, 3), (4, 3)])
+def test_the_volume_form_at_a_depth_that_is_a_number(depth: int, shape: tuple[int, int]) -> None:
+    """A root of the depth in front of a product is a number, and no power of a symbol."""
+    text = DERIVATIONS["volume-form"](DeepLinearNetwork(depth, shape)).latex()
+    assert r"\sqrt{\det g}" in text
